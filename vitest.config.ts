@@ -1,0 +1,37 @@
+// Three projects: `core` (pure, milliseconds), `edges` (real files, databases and nodes, one at a time per
+// file), `scenarios` (both daemons as processes). `npm test` runs all of them.
+import { defineConfig } from 'vitest/config';
+
+const everywhere = ['accounting', 'payments', 'shared', 'lab', 'tests', 'bench'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'core',
+          include: ['accounting/core/**/*.test.ts', 'payments/core/**/*.test.ts', 'shared/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'edges',
+          include: everywhere.map((folder) => `${folder}/**/*.test.ts`),
+          exclude: ['accounting/core/**', 'payments/core/**', 'shared/*.test.ts', 'tests/**', 'node_modules/**', 'dist/**'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'scenarios',
+          include: ['tests/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
