@@ -32,7 +32,7 @@ function plainDecimal(value: number): string {
 
 /** Always eight decimals: "47.75000000", "-0.00000001". */
 export function formatCoins(amount: Satoshis): string {
-  const magnitude = amount < 0n ? -amount : amount;
+  const magnitude: bigint = amount < 0n ? 0n - amount : amount;
   const fraction = (magnitude % unit).toString().padStart(decimals, '0');
   return `${amount < 0n ? '-' : ''}${magnitude / unit}.${fraction}`;
 }

@@ -59,7 +59,10 @@ export interface ChainNode {
   blockHashAt(height: BlockHeight): Promise<BlockHash | null>;
   /** getblockheader, verbose; null when the node does not know the block (-5). */
   header(hash: BlockHash): Promise<BlockHeader | null>;
-  /** getblock, verbosity 2; null when the node does not know it (-5) or has only its header (-1, -32603). */
+  /**
+   * getblock, verbosity 2; null when the node does not know it (-5) or has only its header (-1, -32603).
+   * @throws OutsideFailure refused when the node has pruned it: that is not "unknown".
+   */
   blockWithCoinbase(hash: BlockHash): Promise<BlockWithCoinbase | null>;
   /** getchaintips */
   chainTips(): Promise<readonly ChainTip[]>;
@@ -110,11 +113,14 @@ export interface Balances {
 
 /** Chain and wallet: what payments needs. */
 export interface WalletNode extends ChainNode {
-  /** getaddressinfo: is the address ours to spend from? */
+  /** getaddressinfo: is the address ours to spend from? False also for what is no address. */
   isMine(address: string): Promise<boolean>;
   /** gettxout including the mempool; null when spent or unknown. */
   unspentOutput(txid: TransactionId, index: number, include_mempool?: boolean): Promise<UnspentOutput | null>;
-  /** listunspent with at least 0 confirmations: every coin of the wallet, ours to use or not. */
+  /**
+   * listunspent with at least 0 confirmations: every coin of the wallet, ours to use or not. A coinbase is
+   * offered from 101 confirmations on. What a signed transaction reserves is known to our ledger only.
+   */
   walletCoins(): Promise<readonly UnspentOutput[]>;
   /** createrawtransaction: amounts go out as decimal text; output order is kept. */
   createTransaction(
@@ -137,6 +143,9 @@ export interface WalletNode extends ChainNode {
   relayFeeRate(): Promise<Satoshis>;
   /** getbalances, `mine`. */
   balances(): Promise<Balances>;
-  /** listsinceblock after the given block (or all): txids of wallet transactions that spend (`send`). */
+  /**
+   * listsinceblock after the given block (or all): wallet transactions that spend (`send`), unconfirmed and
+   * conflicted ones included. @throws OutsideFailure refused -5 when the node does not know the block.
+   */
   walletSpends(since: BlockHash | null): Promise<readonly WalletTransaction[]>;
 }

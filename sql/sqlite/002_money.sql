@@ -128,15 +128,17 @@ CREATE TABLE payout_transactions (
   CHECK ((confirmed_height IS NULL) = (confirmed_hash IS NULL))
 ) STRICT;
 
--- The coins it spends. A coin belongs to one transaction of ours at most.
+-- The coins it spends. A coin belongs to one live transaction of ours at most: live is 1, or NULL once its
+-- batch is released because the transaction is proved dead; its other coins may then be spent again.
 CREATE TABLE payout_inputs (
   transaction_id INTEGER NOT NULL REFERENCES payout_transactions (id),
   txid TEXT NOT NULL CHECK (length(txid) = 64),
   output_index INTEGER NOT NULL,
   amount_sats INTEGER NOT NULL CHECK (amount_sats > 0),
-  PRIMARY KEY (txid, output_index)
+  live INTEGER CHECK (live = 1),
+  PRIMARY KEY (transaction_id, txid, output_index),
+  UNIQUE (txid, output_index, live)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX payout_inputs_by_transaction ON payout_inputs (transaction_id);
 
 -- Where payments waits for a person. `subject` names what it is about (block hash, batch id, txid).
 CREATE TABLE payment_incidents (

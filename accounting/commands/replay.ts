@@ -1,0 +1,34 @@
+// `replay <logdir>`: rebuilds the facts from the log and compares them with the database, row by row.
+import path from 'node:path';
+import { systemClock } from '../../shared/clock.js';
+import { exit_status, printJson, printLines, type Action } from '../../shared/command.js';
+import { createProgress } from '../../shared/progress.js';
+import { openLogFiles } from '../edges/log-files.js';
+import { loadLogState } from '../edges/log-state.js';
+import { replayLog } from '../replay.js';
+import { withFacts } from './open.js';
+
+const lines_shown_max = 50;
+
+export const replay: Action = (context) => withFacts(context, async (database, config) => {
+  const directory = path.resolve(context.arguments[0] ?? config.log_directory);
+  const log_file = path.join(directory, path.basename(config.log_file));
+  const log_files = openLogFiles({ log_file, quiet_ms: 0, once: true, clock: systemClock });
+  const progress = createProgress({ label: 'replaying', total: 100 });
+  try {
+    const { cursors } = await loadLogState(database);
+    const result = await replayLog(database, cursors, log_files, (done, total) => {
+      progress.update(total > 0n ? Number((done * 100n) / total) : 100);
+    });
+    progress.finish();
+    const ok = result.differences.length === 0;
+    if (context.json) printJson({ ok, ...result });
+    else {
+      printLines(result.differences.slice(0, lines_shown_max));
+      printLines([`${result.snapshots} snapshots, ${result.rows} rows: ${ok ? 'live and replay agree' : `${result.differences.length} differ`}`]);
+    }
+    return ok ? exit_status.done : exit_status.failed;
+  } finally {
+    await log_files.close();
+  }
+});

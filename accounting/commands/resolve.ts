@@ -1,0 +1,43 @@
+// `resolve <snapshot>`: an operator's word on counts that rest on a user file that fell. Without a choice
+// it says what is known, what the choices are and what each does.
+import { printJson, printLines, type Action } from '../../shared/command.js';
+import { ConfigurationFault } from '../../shared/errors.js';
+import { integer, smallInteger, type Database } from '../../shared/database/database.js';
+import { nameFromBuffer, printable } from '../../shared/username.js';
+import { ask } from './ask.js';
+import { withFacts } from './open.js';
+
+export const resolve: Action = (context) => withFacts(context, async (database, config) => {
+  const [given = ''] = context.arguments;
+  if (!/^\d{1,15}$/.test(given)) throw new ConfigurationFault([`${JSON.stringify(given)} is no snapshot number; \`blocks --json\` names them.`]);
+  const snapshot = Number(given);
+  const take = context.options['take'] === true;
+  const drop = context.options['drop'] === true;
+  if (take && drop) throw new ConfigurationFault(['--take and --drop exclude each other.']);
+  if (take || drop) return ask(context, config, database, 'resolve', { snapshot, choice: take ? 'taken' : 'dropped' });
+  await explain(database, snapshot, context.json);
+});
+
+async function explain(database: Database, snapshot: number, json: boolean): Promise<void> {
+  const row = await database.knex<Record<string, unknown>>('snapshots').where('id', snapshot).first();
+  if (!row) throw new ConfigurationFault([`There is no snapshot ${snapshot}.`]);
+  const rows: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('snapshot_shares')
+    .join('users', 'users.id', 'snapshot_shares.user_id')
+    .where('snapshot_id', snapshot).where('disputed_difference', '>', 0)
+    .select('users.name as name', 'difference', 'disputed_difference');
+  const users = rows.map((one) => ({
+    user: printable(nameFromBuffer(one['name'] as Buffer)),
+    difference: integer(one['difference']).toString(),
+    disputed: integer(one['disputed_difference']).toString(),
+  }));
+  const dispute = String(row['dispute']);
+  if (json) return printJson({ snapshot, height: row['height'] === null ? null : smallInteger(row['height']), dispute, users });
+  printLines([
+    `Snapshot ${snapshot}: dispute ${dispute}.`,
+    ...users.map((one) => `  ${one.user}: ${one.disputed} of ${one.difference} shares rest on log lines from before the user's file fell.`),
+    'The file of a user falls when ckpool starts again from an older or torn one; what the lines said before',
+    'cannot be compared with anything any more, and log lines can be forged.',
+    '  --take   they count: choose this when the numbers look like the user\'s usual work',
+    '  --drop   they do not count: the rest of the round is split without them',
+  ]);
+}

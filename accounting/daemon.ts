@@ -1,0 +1,87 @@
+// Accounting: facts from the log and the chain, one move a step. The log always comes first: a block line is
+// recorded with the node down, with payments stopped, in a burst. Then an operator's requests, then the
+// chain. A failure of the node never keeps the log from being read: it is waited out on the side.
+//
+// The lease is renewed before anything else; every commit begins with its fence, so that a second or a
+// stale process writes nothing.
+import { createBackoff } from '../shared/backoff.js';
+import type { Daemon } from '../shared/daemon.js';
+import type { DaemonLease } from '../shared/database/lease.js';
+import { OutsideFailure } from '../shared/errors.js';
+import type { AccountingContext, Outcome } from './context.js';
+import { createChainFollower } from './follow-chain.js';
+import { createLogReader } from './read-log.js';
+import { answerRequests } from './requests.js';
+
+const idle_ms = 500;
+const requests_period_ms = 2_000;
+/** The lease lasts 10 s; every commit renews it, so that only a still log needs this. */
+const renew_period_ms = 3_000;
+
+export interface AccountingDaemon extends Daemon {
+  /** Sentences: what is waited for and why. */
+  waitsFor(): readonly string[];
+}
+
+export function createAccountingDaemon(
+  context: AccountingContext & { readonly lease: DaemonLease }, wake?: () => Promise<void>,
+): AccountingDaemon {
+  const reader = createLogReader(context);
+  const chain = createChainFollower(context, reader);
+  const node_backoff = createBackoff();
+  const { clock, log, options } = context;
+  let node_due_ms = 0;
+  let node_trouble: string | null = null;
+  let requests_due_ms = 0;
+  let renewed_ms: number | null = null;
+  let said = '';
+
+  async function step(): Promise<Outcome> {
+    await renewLease();
+    if ((await reader.move()) === 'progress') return 'progress';
+    if (clock.monotonic_ms() >= requests_due_ms) {
+      if ((await answerRequests(context, reader)) === 'progress') return 'progress';
+      requests_due_ms = clock.monotonic_ms() + requests_period_ms;
+    }
+    const outcome = await chainMove();
+    if (outcome === 'idle') saySoOnce();
+    return outcome;
+  }
+
+  async function renewLease(): Promise<void> {
+    const now_ms = clock.monotonic_ms();
+    if (renewed_ms !== null && now_ms - renewed_ms < renew_period_ms) return;
+    await context.lease.renew();
+    renewed_ms = now_ms;
+  }
+
+  async function chainMove(): Promise<Outcome> {
+    if (options.once) return chain.move();
+    if (clock.monotonic_ms() < node_due_ms) return 'idle';
+    try {
+      const outcome = await chain.move();
+      node_backoff.reset();
+      if (node_trouble !== null) log.info('the node answers again');
+      node_trouble = null;
+      return outcome;
+    } catch (failure) {
+      if (!(failure instanceof OutsideFailure) || failure.where !== 'node') throw failure;
+      node_due_ms = clock.monotonic_ms() + node_backoff.next_ms();
+      if (node_trouble !== failure.message) log.warn(failure.message, { code: failure.code });
+      node_trouble = failure.message;
+      return 'idle';
+    }
+  }
+
+  function waitsFor(): readonly string[] {
+    return [reader.waits_for, node_trouble, chain.waits_for].filter((sentence) => sentence !== null);
+  }
+
+  function saySoOnce(): void {
+    const now = reader.waits_for ?? '';
+    if (now !== said && now !== '') log.info(now);
+    said = now;
+  }
+
+  return { idle_ms, step, waitsFor, ...(wake ? { wake } : {}) };
+}

@@ -1,0 +1,161 @@
+// Rebuilds the facts of a log from nothing but its bytes and the stored readings of the user files, and
+// compares them with the rows that were written live. The same rules run over the same input, so every
+// row must agree; one that does not is damage, or a defect. Writes nothing anywhere.
+import { integer, smallInteger, type Database } from '../shared/database/database.js';
+import { ConfigurationFault } from '../shared/errors.js';
+import { logPosition, shares, type LogPosition } from '../shared/units.js';
+import { nameFromBuffer, printable, type NameBytes } from '../shared/username.js';
+import type { Reading } from './core/counter-lines.js';
+import { scanLog } from './core/log-line.js';
+import { applyStretch, type NewSnapshot, type StretchLine, type UserCount } from './core/stretch.js';
+import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
+
+const chunk_bytes = 16 * 1024 * 1024;
+
+export interface ReplayResult {
+  readonly snapshots: number;
+  readonly rows: number;
+  /** One sentence for each row that differs; empty when live and replay agree. */
+  readonly differences: readonly string[];
+}
+
+interface StoredReading {
+  readonly position: LogPosition;
+  readonly all: boolean;
+  readonly counts: ReadonlyMap<NameBytes, Reading>;
+}
+
+export async function replayLog(
+  database: Database, cursors: readonly StoredCursor[], log_files: LogFiles,
+  progress: (done: bigint, total: bigint) => void,
+): Promise<ReplayResult> {
+  const survey = await log_files.survey([]);
+  if (survey.parts.length === 0) throw new ConfigurationFault([survey.missing ?? 'There is no log to replay.']);
+  const placed = place(survey.parts, cursors);
+  const readings = await storedReadings(database);
+  const rebuilt = await rebuild(placed, readings, log_files, progress);
+  return compare(database, rebuilt, placed[0]!.log_start);
+}
+
+/** Where each file stood in the log when it was read live, found by its fingerprint. */
+function place(parts: readonly LogPart[], cursors: readonly StoredCursor[]): (LogPart & { log_start: bigint })[] {
+  return parts.map((part) => {
+    const cursor = cursors.find((one) => one.fingerprint === part.fingerprint && one.fingerprint_length === part.fingerprint_length);
+    if (!cursor) throw new ConfigurationFault([`${part.path} was never read by accounting (its first bytes are in no row of log_cursors): nothing to compare it with.`]);
+    return { ...part, log_start: cursor.log_start };
+  });
+}
+
+async function rebuild(
+  parts: readonly (LogPart & { log_start: bigint })[], readings: StoredReading[],
+  log_files: LogFiles, progress: (done: bigint, total: bigint) => void,
+): Promise<NewSnapshot[]> {
+  const users = new Map<NameBytes, UserCount>();
+  let state = { users, risen: new Set<NameBytes>() as ReadonlySet<NameBytes>, login_seen: false, notice_seen: false };
+  const snapshots: NewSnapshot[] = [];
+  const total = parts.reduce((sum, part) => sum + part.end, 0n);
+  let done = 0n;
+  const queue = readings.filter((reading) => reading.position > parts[0]!.log_start);
+  for (const part of parts) {
+    let from = 0n;
+    while (from < part.end) {
+      const next = queue[0] ?? null;
+      const bound = next && next.position - part.log_start < part.end ? next.position - part.log_start : part.end;
+      const wanted = bound - from < BigInt(chunk_bytes) ? bound - from : BigInt(chunk_bytes);
+      const piece = await readLines(log_files, part, from, Number(wanted));
+      from += piece.consumed;
+      done += piece.consumed;
+      const reached = next !== null && part.log_start + from >= next.position;
+      const outcome = applyStretch(state, {
+        lines: piece.lines,
+        readings: bounds(next, piece.lines, users),
+        reading_position: reached ? next.position : null,
+        sampled: true,
+      });
+      for (const user of outcome.changed) users.set(user.name, user);
+      state = { users, risen: outcome.risen, login_seen: outcome.login_seen, notice_seen: outcome.notice_seen };
+      snapshots.push(...outcome.snapshots);
+      if (reached) queue.shift();
+      progress(done, total);
+    }
+  }
+  return snapshots;
+}
+
+async function readLines(log_files: LogFiles, part: LogPart & { log_start: bigint }, from: bigint, bytes_max: number) {
+  const { lines, consumed } = scanLog(await log_files.read(part, from, bytes_max));
+  if (consumed === 0) return { lines: [], consumed: (await log_files.skipLine(part, from)) - from };
+  return {
+    lines: lines.map((line): StretchLine => ({ ...line, position: logPosition(part.log_start + from + BigInt(line.offset)) })),
+    consumed: BigInt(consumed),
+  };
+}
+
+/** What was not stored agreed with the lines: the last line about a user is what his file said. */
+function bounds(next: StoredReading | null, lines: readonly StretchLine[], users: ReadonlyMap<NameBytes, UserCount>): Map<NameBytes, Reading> {
+  const readings = new Map<NameBytes, Reading>();
+  if (next?.all) for (const user of users.values()) readings.set(user.name, { counter: user.counter });
+  for (const line of lines) if (line.kind === 'shares') readings.set(line.user, { counter: line.counter });
+  for (const [name, reading] of next?.counts ?? []) readings.set(name, reading);
+  return readings;
+}
+
+async function storedReadings(database: Database): Promise<StoredReading[]> {
+  const readings = await database.knex<Record<string, unknown>>('share_readings').orderBy('log_position').orderBy('id');
+  const counts: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('share_reading_counts')
+    .join('users', 'users.id', 'share_reading_counts.user_id')
+    .select('reading_id', 'users.name as name', 'share_reading_counts.counter as file_counter');
+  const byReading = new Map<number, Map<NameBytes, Reading>>();
+  for (const row of counts) {
+    const id = smallInteger(row['reading_id']);
+    if (!byReading.has(id)) byReading.set(id, new Map());
+    byReading.get(id)!.set(nameFromBuffer(row['name'] as Buffer), row['file_counter'] === null
+      ? { unreadable: 'no readable file' } : { counter: shares(integer(row['file_counter'])) });
+  }
+  return readings.map((row) => ({
+    position: logPosition(integer(row['log_position'])),
+    all: row['kind'] !== 'named',
+    counts: byReading.get(smallInteger(row['id'])) ?? new Map<NameBytes, Reading>(),
+  }));
+}
+
+async function compare(database: Database, rebuilt: readonly NewSnapshot[], from: bigint): Promise<ReplayResult> {
+  const stored = await database.knex<Record<string, unknown>>('snapshots')
+    .where('kind', 'block').where('log_position', '>=', from.toString()).orderBy('log_position');
+  const differences: string[] = [];
+  const live = new Map(stored.map((row) => [integer(row['log_position']), row]));
+  let rows = 0;
+  for (const snapshot of rebuilt) {
+    const row = live.get(snapshot.position);
+    live.delete(snapshot.position);
+    if (!row) {
+      differences.push(`block line of height ${snapshot.height} at position ${snapshot.position} is in the log, not in snapshots`);
+      continue;
+    }
+    rows += snapshot.rows.length;
+    differences.push(...await compareShares(database, smallInteger(row['id']), snapshot, from === 0n));
+  }
+  for (const [position, row] of live) differences.push(`snapshot ${smallInteger(row['id'])} (position ${position}) is not in the log`);
+  return { snapshots: rebuilt.length, rows, differences };
+}
+
+/** Where the log does not begin at the beginning, only the differences can be rebuilt, not the sums. */
+async function compareShares(database: Database, snapshot_id: number, snapshot: NewSnapshot, whole: boolean): Promise<string[]> {
+  const stored: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('snapshot_shares')
+    .join('users', 'users.id', 'snapshot_shares.user_id').where({ snapshot_id })
+    .select('users.name as name', 'share_count', 'difference');
+  const live = new Map(stored.map((row) => [nameFromBuffer(row['name'] as Buffer), row]));
+  const differences: string[] = [];
+  const say = (user: NameBytes, what: string): void => {
+    differences.push(`snapshot ${snapshot_id}, height ${snapshot.height}, ${printable(user)}: ${what}`);
+  };
+  for (const row of snapshot.rows) {
+    const other = live.get(row.user);
+    live.delete(row.user);
+    if (!other) say(row.user, `replay finds a difference of ${row.difference}, the database holds none`);
+    else if (integer(other['difference']) !== row.difference) say(row.user, `difference ${integer(other['difference'])}, replay finds ${row.difference}`);
+    else if (whole && integer(other['share_count']) !== row.share_count) say(row.user, `count ${integer(other['share_count'])}, replay finds ${row.share_count}`);
+  }
+  for (const [user, row] of live) say(user, `difference ${integer(row['difference'])}, replay finds none`);
+  return differences;
+}

@@ -1,0 +1,65 @@
+// What commands ask of the accounting daemon: `baseline` and `resolve`. A command inserts a row; only the
+// holder of the lease acts on it; the decision and its outcome row commit together, so that a request is
+// acted upon once.
+import type { Knex } from 'knex';
+import { smallInteger } from '../shared/database/database.js';
+import { openRequests, recordOutcome, type Request } from '../shared/database/requests.js';
+import { InvariantBroken } from '../shared/errors.js';
+import type { AccountingContext, Outcome } from './context.js';
+import { positionOf } from './edges/log-state.js';
+import { recordBaseline } from './edges/log-store.js';
+import type { LogReader } from './read-log.js';
+
+interface Decision {
+  readonly outcome: 'done' | 'refused';
+  readonly detail: string;
+}
+
+/** Answers the oldest open request, if there is one. */
+export async function answerRequests(context: AccountingContext, reader: LogReader): Promise<Outcome> {
+  const { database, lease } = context;
+  const [request] = await openRequests(database, 'accounting');
+  if (!request) return 'idle';
+  const state = await reader.state();
+  const decision = await database.transaction(async (transaction) => {
+    await lease.fence(transaction);
+    const made = await decide(transaction, request);
+    await recordOutcome(transaction, 'accounting', request.id, made.outcome, made.detail);
+    return made;
+  });
+  reader.forget(); // A baseline changes the users' snapshot counts.
+  context.log.info(`request ${request.id} (${request.action}): ${decision.outcome}: ${decision.detail}`);
+  return 'progress';
+
+  async function decide(transaction: Knex.Transaction, asked: Request): Promise<Decision> {
+    switch (asked.action) {
+      case 'baseline': {
+        if (!state.cursor) return { outcome: 'refused', detail: 'no log has been read yet; a baseline needs a place in it' };
+        const position = positionOf(state.cursor);
+        const taken: unknown = await transaction('snapshots').where('log_position', position.toString()).first('id');
+        if (taken) return { outcome: 'refused', detail: `there is a snapshot at this very place (${position}) already` };
+        const risen = [...state.risen].map((name) => state.users.get(name)!);
+        await recordBaseline(transaction, state.cursor, position, risen, context.clock.now_ms());
+        return { outcome: 'done', detail: `the first round begins at log position ${position}` };
+      }
+      case 'resolve':
+        return resolveDispute(transaction, asked);
+      default:
+        return { outcome: 'refused', detail: `unknown action ${JSON.stringify(asked.action)}` };
+    }
+  }
+}
+
+/** The operator's word on disputed counts of one snapshot: they count, or they do not. */
+async function resolveDispute(transaction: Knex.Transaction, asked: Request): Promise<Decision> {
+  const { snapshot, choice } = asked.arguments as { snapshot?: unknown; choice?: unknown };
+  if ((choice !== 'taken' && choice !== 'dropped') || (typeof snapshot !== 'number' && typeof snapshot !== 'string')) {
+    return { outcome: 'refused', detail: 'a dispute is resolved with --take or --drop' };
+  }
+  const id = smallInteger(snapshot);
+  const hit = await transaction('snapshots').where({ id, dispute: 'open' }).update({ dispute: choice });
+  if (hit > 1) throw new InvariantBroken(`snapshot ${id} is there ${hit} times`);
+  return hit === 1
+    ? { outcome: 'done', detail: `the disputed counts of snapshot ${id} are ${choice}` }
+    : { outcome: 'refused', detail: `snapshot ${id} holds no open dispute` };
+}

@@ -1,0 +1,112 @@
+// The checks of `audit` that ask the node: blocks, coinbases and coins against the ledger. Reads only. The
+// ledger is read before the chain, so a payout sent in between can differ once; `audit` looks again.
+import { formatCoins } from '../../shared/amount.js';
+import type { TransactionOutput } from '../../shared/bitcoind/node.js';
+import { satoshis } from '../../shared/units.js';
+import { poolScript, readCoinbase, standingOf } from '../chain-view.js';
+import type { AuditCheck, PaymentsContext } from '../context.js';
+import { batchesIn } from '../edges/batch-store.js';
+import { accountBalances } from '../edges/ledger-store.js';
+import { allRounds, type Round } from '../edges/round-store.js';
+import { allTransactions, type PayoutTransaction } from '../edges/transaction-store.js';
+import { foreignSpends } from '../foreign-spends.js';
+import { verdict } from './audit-checks.js';
+
+type Finding = Promise<{ ok: boolean; detail: string }>;
+const credited = (rounds: readonly Round[]): Round[] => rounds.filter(({ state }) => state === 'credited');
+
+async function blocksStandWhereTheLedgerSays({ database, node }: PaymentsContext): Finding {
+  const rounds = await allRounds(database.knex);
+  const violations: string[] = [];
+  for (const round of rounds) {
+    const standing = await standingOf(node, { hash: round.block_hash, height: round.height });
+    const agrees = round.state === 'credited' ? standing === 'in_chain' : standing === 'replaced';
+    if (!agrees) violations.push(`block ${round.height} ${round.block_hash} is ${round.state}, in the chain it is ${standing.replace('_', ' ')}`);
+  }
+  return verdict(violations, `${credited(rounds).length} credited blocks are in the active chain, ${rounds.length - credited(rounds).length} others are not`);
+}
+
+async function rewardsEqualTheCoinbases({ config, database, node }: PaymentsContext): Finding {
+  const script = await poolScript(node, config.pool_address);
+  const rounds = credited(await allRounds(database.knex));
+  const violations: string[] = [];
+  let total = 0n;
+  for (const round of rounds) {
+    const coinbase = await readCoinbase(node, round.block_hash, script);
+    total += coinbase?.reward_sats ?? 0n;
+    if (coinbase?.reward_sats === round.reward_sats && coinbase.txid === round.coinbase_txid) continue;
+    violations.push(`block ${round.height} pays the pool ${coinbase ? formatCoins(coinbase.reward_sats) : 'an unknown amount'}, the round says ${formatCoins(round.reward_sats)}`);
+  }
+  const { coinbase } = await accountBalances(database.knex);
+  if (total + coinbase !== 0n) violations.push(`the ledger has taken in ${formatCoins(satoshis(0n - coinbase))}, the chain has paid ${formatCoins(satoshis(total))}`);
+  return verdict(violations, `${rounds.length} coinbases pay ${formatCoins(satoshis(total))}, as the ledger says`);
+}
+
+/** Every satoshi that came in and has not gone out is there, as a coin that is unspent in chain and mempool. */
+async function coinsEqualTheLedger(context: PaymentsContext): Finding {
+  const { database: { knex } } = context;
+  const dead = new Set((await batchesIn(knex, ['released'])).map(({ id }) => id));
+  const final = new Set((await batchesIn(knex, ['final'])).map(({ id }) => id));
+  const accounts = await accountBalances(knex);
+  const rounds = credited(await allRounds(knex));
+  const transactions = (await allTransactions(knex)).filter(({ batch_id }) => !dead.has(batch_id));
+
+  const spent = new Set<string>();
+  const change: { txid: string; output: TransactionOutput }[] = [];
+  let under_way = 0n;
+  for (const stored of transactions) {
+    if (!final.has(stored.batch_id) && !(await isOnItsWay(context, stored))) continue;
+    for (const { txid, index } of stored.inputs) spent.add(`${txid}:${index}`);
+    if (stored.change) change.push({ txid: stored.txid, output: { ...stored.change, script: '' } });
+    if (!final.has(stored.batch_id)) under_way += sum(stored.inputs.map(({ amount }) => amount)) - (stored.change?.amount ?? 0n);
+  }
+  const violations: string[] = [];
+  let found = 0n;
+  for (const { txid, output, what } of await ownOutputs(context, rounds, change)) {
+    if (spent.has(`${txid}:${output.index}`)) continue;
+    const coin = await context.node.unspentOutput(txid as PayoutTransaction['txid'], output.index, true);
+    found += coin?.amount ?? 0n;
+    if (!coin) violations.push(`${what} (${txid}:${output.index}, ${formatCoins(output.amount)}) is not unspent, and no payout spends it`);
+  }
+  const expected = 0n - accounts.coinbase - accounts.paid - accounts.network_fee - under_way;
+  if (found !== expected) {
+    violations.push(`the pool's coins sum to ${formatCoins(satoshis(found))}, the ledger says ${formatCoins(satoshis(expected))}`);
+  }
+  return verdict(violations, `the pool's coins sum to ${formatCoins(satoshis(found))}, as the ledger says`);
+}
+
+/** Its inputs are spent: it is in the mempool or the chain. */
+async function isOnItsWay({ node }: PaymentsContext, { inputs }: PayoutTransaction): Promise<boolean> {
+  const [first] = inputs;
+  return first !== undefined && (await node.unspentOutput(first.txid, first.index, true)) === null;
+}
+
+async function ownOutputs(
+  { config, node }: PaymentsContext, rounds: readonly Round[], change: readonly { txid: string; output: TransactionOutput }[],
+): Promise<{ txid: string; output: TransactionOutput; what: string }[]> {
+  const script = await poolScript(node, config.pool_address);
+  const outputs = change.map((one) => ({ ...one, what: 'change' }));
+  for (const round of rounds) {
+    const block = await node.blockWithCoinbase(round.block_hash);
+    for (const output of block?.coinbase_outputs ?? []) {
+      if (output.script === script && output.amount > 0n) outputs.push({ txid: round.coinbase_txid, output, what: `the coinbase of block ${round.height}` });
+    }
+  }
+  return outputs;
+}
+
+async function noForeignSpends(context: PaymentsContext): Finding {
+  const spends = await foreignSpends(context, new Set(), Infinity);
+  return verdict(
+    spends.map(({ block, output_index }) => `the coinbase of block ${block.height} (${block.coinbase_txid}:${output_index}) was spent by a stranger to the ledger`),
+    'no coinbase of the pool is spent by a transaction that the ledger does not know');
+}
+
+const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
+
+export const chainChecks: readonly AuditCheck[] = [
+  { name: 'blocks stand in the chain as the ledger says', run: blocksStandWhereTheLedgerSays },
+  { name: 'rewards equal what the coinbases paid', run: rewardsEqualTheCoinbases },
+  { name: 'the pool\'s coins equal what the ledger says', run: coinsEqualTheLedger },
+  { name: 'nobody else spends the pool\'s coinbases', run: noForeignSpends },
+];

@@ -1,0 +1,154 @@
+// The ledger's rows: append-only double entry in satoshis. One event for each decision, unique by its cause,
+// so that a decision taken twice fails on the key instead of moving money twice. Nothing here updates or
+// deletes; a balance is always a sum of entries.
+import type { Knex } from 'knex';
+import { integer, smallInteger } from '../../shared/database/database.js';
+import { satoshis, type Satoshis } from '../../shared/units.js';
+import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
+import { balancedEntries, type LedgerAccount, type LedgerEntry, type LedgerEventKind } from '../core/ledger.js';
+
+/** Rows in one INSERT: SQLite bounds the parts of a compound statement, MySQL the bytes of a packet. */
+const rows_per_insert = 200;
+
+export interface LedgerEvent {
+  readonly kind: LedgerEventKind;
+  /** What decided it, such as `settle:<block hash>`; a second event of the same cause is refused by the key. */
+  readonly cause: string;
+  readonly round_id: number | null;
+  readonly batch_id: number | null;
+  readonly detail: string;
+  /** `timeText(clock.now_ms())` */
+  readonly occurred_at: string;
+  readonly entries: readonly LedgerEntry[];
+}
+
+/**
+ * Posts one event with its entries, inside the transaction of the decision that it books.
+ * @throws InvariantBroken when the entries do not sum to zero; a duplicate key error on a known cause.
+ */
+export async function postEvent(transaction: Knex.Transaction, event: LedgerEvent): Promise<void> {
+  const entries = balancedEntries(event.entries);
+  const { kind, cause, round_id, batch_id, detail, occurred_at } = event;
+  const [inserted] = await transaction('ledger_events').insert({ kind, cause, round_id, batch_id, detail, occurred_at });
+  const event_id = smallInteger(inserted);
+  const rows = entries.map(({ account, user_id, amount_sats }) => ({ event_id, account, user_id, amount_sats }));
+  for (let start = 0; start < rows.length; start += rows_per_insert) {
+    await transaction('ledger_entries').insert(rows.slice(start, start + rows_per_insert));
+  }
+}
+
+export interface MinerBalance {
+  readonly user_id: number;
+  readonly name: NameBytes;
+  readonly balance_sats: Satoshis;
+  /** earned = paid + network fee + reserved + balance, for every user. */
+  readonly earned_sats: Satoshis;
+  readonly paid_sats: Satoshis;
+  readonly network_fee_sats: Satoshis;
+  readonly reserved_sats: Satoshis;
+}
+
+interface UserSum {
+  readonly user_id: unknown;
+  readonly account: LedgerAccount;
+  readonly kind: LedgerEventKind;
+  readonly total: unknown;
+}
+
+/** Every user with a ledger entry, by user id. A user's sum of satoshis stays far below 2^63. */
+export async function minerBalances(knex: Knex): Promise<MinerBalance[]> {
+  const sums = await knex('ledger_entries')
+    .join('ledger_events', 'ledger_events.id', 'ledger_entries.event_id')
+    .whereNotNull('ledger_entries.user_id')
+    .groupBy('ledger_entries.user_id', 'ledger_entries.account', 'ledger_events.kind')
+    .select('ledger_entries.user_id', 'ledger_entries.account', 'ledger_events.kind')
+    .sum({ total: 'ledger_entries.amount_sats' }) as unknown as UserSum[];
+  const users = await knex('users')
+    .whereIn('id', knex('ledger_entries').whereNotNull('user_id').distinct('user_id'))
+    .orderBy('id')
+    .select<{ id: unknown; name: Uint8Array }[]>('id', 'name');
+  const byUser = new Map<number, UserSum[]>();
+  for (const sum of sums) {
+    const user_id = smallInteger(sum.user_id);
+    const known = byUser.get(user_id);
+    if (known) known.push(sum);
+    else byUser.set(user_id, [sum]);
+  }
+  return users.map((user) => {
+    const user_id = smallInteger(user.id);
+    return { user_id, name: nameFromBuffer(user.name), ...accountsOf(byUser.get(user_id) ?? []) };
+  });
+}
+
+function accountsOf(sums: readonly UserSum[]): Omit<MinerBalance, 'user_id' | 'name'> {
+  const total = (wanted: (sum: UserSum) => boolean): Satoshis =>
+    satoshis(sums.filter(wanted).reduce((sum, row) => sum + integer(row.total), 0n));
+  return {
+    balance_sats: total((sum) => sum.account === 'miner'),
+    earned_sats: total((sum) => sum.account === 'miner' && (sum.kind === 'settle' || sum.kind === 'reverse')),
+    paid_sats: total((sum) => sum.account === 'paid'),
+    network_fee_sats: total((sum) => sum.account === 'network_fee'),
+    reserved_sats: total((sum) => sum.account === 'reserved'),
+  };
+}
+
+/** The balance of each account over all users and the pool itself; an account without entries is zero. */
+export async function accountBalances(knex: Knex): Promise<Record<LedgerAccount, Satoshis>> {
+  const none = satoshis(0n);
+  const balances: Record<LedgerAccount, Satoshis> = {
+    coinbase: none, miner: none, reserved: none, paid: none,
+    network_fee: none, pool_fee: none, carry: none, orphan_loss: none,
+  };
+  const sums = await knex('ledger_entries').groupBy('account').select('account')
+    .sum({ total: 'amount_sats' }) as unknown as { account: LedgerAccount; total: unknown }[];
+  for (const { account, total } of sums) balances[account] = satoshis(integer(total));
+  return balances;
+}
+
+/** What each of these users is owed now; a user without entries is left out. */
+export async function balancesOf(knex: Knex, user_ids: readonly number[]): Promise<Map<number, Satoshis>> {
+  const balances = new Map<number, Satoshis>();
+  for (let start = 0; start < user_ids.length; start += rows_per_insert) {
+    const sums = await knex('ledger_entries').where('account', 'miner')
+      .whereIn('user_id', user_ids.slice(start, start + rows_per_insert))
+      .groupBy('user_id').select('user_id')
+      .sum({ total: 'amount_sats' }) as unknown as { user_id: unknown; total: unknown }[];
+    for (const { user_id, total } of sums) balances.set(smallInteger(user_id), satoshis(integer(total)));
+  }
+  return balances;
+}
+
+/** The entries of the latest event of a round, with the number of events that the round has had. */
+export async function latestRoundEvent(
+  knex: Knex,
+  round_id: number,
+): Promise<{ readonly events: number; readonly entries: LedgerEntry[] } | null> {
+  const events = await knex('ledger_events').where({ round_id }).orderBy('id').select<{ id: unknown }[]>('id');
+  const latest = events.at(-1);
+  if (!latest) return null;
+  return { events: events.length, entries: await entriesOf(knex, latest.id) };
+}
+
+/** The balance of one of the pool's own accounts. */
+export async function poolBalance(knex: Knex, account: 'carry' | 'pool_fee' | 'orphan_loss'): Promise<Satoshis> {
+  const [sum] = await knex('ledger_entries').whereNull('user_id').where({ account })
+    .sum({ total: 'amount_sats' }) as unknown as { total: unknown }[];
+  return satoshis(sum?.total === null || sum === undefined ? 0n : integer(sum.total));
+}
+
+/** The entries by which a round was first settled; empty when it was not credited. */
+export async function roundEntries(knex: Knex, round_id: number): Promise<LedgerEntry[]> {
+  const event = await knex('ledger_events').where({ round_id, kind: 'settle' }).orderBy('id')
+    .first<{ id: unknown } | undefined>('id');
+  return event ? entriesOf(knex, event.id) : [];
+}
+
+async function entriesOf(knex: Knex, event_id: unknown): Promise<LedgerEntry[]> {
+  const rows = await knex('ledger_entries').where({ event_id: event_id as number }).orderBy('id')
+    .select<{ account: LedgerAccount; user_id: unknown; amount_sats: unknown }[]>('account', 'user_id', 'amount_sats');
+  return rows.map(({ account, user_id, amount_sats }) => ({
+    account,
+    user_id: user_id === null ? null : smallInteger(user_id),
+    amount_sats: satoshis(integer(amount_sats)),
+  }));
+}

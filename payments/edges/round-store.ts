@@ -1,0 +1,116 @@
+// The rows of decided blocks. A block is decided once: its hash is unique, and every later change of state is
+// a compare-and-set that must hit one row.
+import type { Knex } from 'knex';
+import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
+import { invariant } from '../../shared/errors.js';
+import {
+  blockHash, blockHeight, logPosition, satoshis, shares, transactionId,
+  type BlockHash, type BlockHeight, type LogPosition, type Satoshis, type Shares, type TransactionId,
+} from '../../shared/units.js';
+import type { RoundState } from '../core/block-state.js';
+import { roundStart, type Cut } from '../core/round.js';
+import { baselinePosition } from './facts.js';
+
+export interface RoundDecision extends Cut {
+  readonly block_hash: BlockHash;
+  readonly height: BlockHeight;
+  readonly state: RoundState;
+  readonly scheme: string;
+  readonly coinbase_txid: TransactionId;
+  readonly reward_sats: Satoshis;
+  readonly round_shares: Shares;
+  readonly pool_fee_ppm: bigint;
+  readonly pool_fee_sats: Satoshis;
+  readonly carried_in_sats: Satoshis;
+  readonly credited_sats: Satoshis;
+  readonly carried_out_sats: Satoshis;
+  /** The tip when it was decided. */
+  readonly tip_height: BlockHeight;
+  readonly tip_hash: BlockHash;
+  /** `timeText` */
+  readonly settled_at: string;
+}
+
+export interface Round extends RoundDecision {
+  readonly id: number;
+  readonly settled_at_ms: number;
+}
+
+/** @returns the round's id. A block decided already is refused by the unique key. */
+export async function recordRound(transaction: Knex.Transaction, decision: RoundDecision): Promise<number> {
+  const [id] = await transaction('rounds').insert({ ...decision });
+  return smallInteger(id);
+}
+
+/** An orphan is in the active chain after all: the same row, credited, with an empty cut. */
+export async function creditOrphan(transaction: Knex.Transaction, round_id: number, decision: RoundDecision): Promise<void> {
+  const changed = await transaction('rounds').where({ id: round_id, state: 'orphaned', block_hash: decision.block_hash })
+    .update({ ...decision });
+  invariant(changed === 1, `Round ${round_id} was no longer orphaned when it was to be credited.`);
+}
+
+/** @throws InvariantBroken when the round is not in state `from`. */
+export async function changeRoundState(
+  transaction: Knex.Transaction, round_id: number, from: RoundState, to: RoundState,
+): Promise<void> {
+  const changed = await transaction('rounds').where({ id: round_id, state: from }).update({ state: to });
+  invariant(changed === 1, `Round ${round_id} was no longer ${from} when it was to become ${to}.`);
+}
+
+/** Where the next round starts: after everything cut so far, or at the baseline. */
+export async function nextRoundStart(knex: Knex): Promise<LogPosition> {
+  const [highest] = await knex('rounds').max<{ cut: unknown }[]>({ cut: 'cut_to' });
+  const cut = await knex('rounds').whereRaw('cut_to > cut_from').first<{ id: unknown } | undefined>('id');
+  const highest_cut = highest?.cut ?? null;
+  return roundStart({
+    highest_cut: highest_cut === null ? null : logPosition(integer(highest_cut)),
+    work_was_cut: cut !== undefined,
+    baseline: await baselinePosition(knex),
+  });
+}
+
+/** Highest block first; `offset` and `limit` for walking down in pages. */
+export async function roundsFromTheTop(knex: Knex, offset: number, limit: number): Promise<Round[]> {
+  const rows = await knex('rounds').orderBy([{ column: 'height', order: 'desc' }, { column: 'id', order: 'desc' }])
+    .offset(offset).limit(limit) as RoundRow[];
+  return rows.map(roundOfRow);
+}
+
+/** Rounds recorded after the given id, oldest first. */
+export async function roundsAfter(knex: Knex, round_id: number): Promise<Round[]> {
+  return (await knex('rounds').where('id', '>', round_id).orderBy('id') as RoundRow[]).map(roundOfRow);
+}
+
+/** All decided blocks, lowest first. */
+export async function allRounds(knex: Knex): Promise<Round[]> {
+  return (await knex('rounds').orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+}
+
+export async function roundOfBlock(knex: Knex, hash: BlockHash): Promise<Round | null> {
+  const row = await knex('rounds').where({ block_hash: hash }).first() as RoundRow | undefined;
+  return row ? roundOfRow(row) : null;
+}
+
+type RoundRow = Record<keyof RoundDecision | 'id', unknown>;
+
+const roundOfRow = (row: RoundRow): Round => ({
+  id: smallInteger(row.id),
+  block_hash: blockHash(String(row.block_hash)),
+  height: blockHeight(smallInteger(row.height)),
+  state: row.state as RoundState,
+  scheme: String(row.scheme),
+  coinbase_txid: transactionId(String(row.coinbase_txid)),
+  reward_sats: satoshis(integer(row.reward_sats)),
+  round_shares: shares(integer(row.round_shares)),
+  pool_fee_ppm: integer(row.pool_fee_ppm),
+  pool_fee_sats: satoshis(integer(row.pool_fee_sats)),
+  carried_in_sats: satoshis(integer(row.carried_in_sats)),
+  credited_sats: satoshis(integer(row.credited_sats)),
+  carried_out_sats: satoshis(integer(row.carried_out_sats)),
+  cut_from: logPosition(integer(row.cut_from)),
+  cut_to: logPosition(integer(row.cut_to)),
+  tip_height: blockHeight(smallInteger(row.tip_height)),
+  tip_hash: blockHash(String(row.tip_hash)),
+  settled_at: String(row.settled_at),
+  settled_at_ms: timeFromText(String(row.settled_at)),
+});

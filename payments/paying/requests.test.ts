@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { forEachDatabase } from '../../lab/databases.js';
+import { createPayablePool, payingStep, payUntilIdle } from '../../lab/payable-pool.js';
+import { createSimulatedNode } from '../../lab/simulated-node.js';
+import type { Database } from '../../shared/database/database.js';
+import { askPayments } from '../commands/ask.js';
+import { incidentReport } from '../commands/resolve.js';
+import { batchById } from '../edges/batch-store.js';
+import { incidentById, openIncidents, raiseIncident } from '../edges/incident-store.js';
+import { minerBalances } from '../edges/ledger-store.js';
+import { payoutRequests } from './requests.js';
+
+async function createWorld(database: Database) {
+  const sim = createSimulatedNode();
+  const chain = { node: sim.node, mine: async (blocks: number, address: string) => sim.mine(blocks, address) };
+  const pool = await createPayablePool(database, chain, { pool: sim.newAddress(), nobody: sim.foreignAddress() });
+  await pool.earn({ [sim.foreignAddress()]: 3, [sim.foreignAddress()]: 2 });
+  await pool.mature();
+  return { ...pool, sim };
+}
+
+forEachDatabase("an operator's word", (open) => {
+  const ask = (context: Parameters<typeof askPayments>[0], incident_id: number, choice: string) =>
+    askPayments(context, { action: 'resolve', arguments: { incident_id, choice }, handlers: payoutRequests });
+
+  it('resumes paying after a lost block; without a daemon the command acts itself, once', async () => {
+    const { context } = await createWorld(await open());
+    await context.database.transaction(async (transaction) => {
+      await raiseIncident(transaction, { kind: 'block_lost', subject: 'x', stops_paying: true, detail: 'test', raised_at: '2026-01-01 00:00:00.000' });
+    });
+    expect(await payUntilIdle(context)).toEqual(['check addresses']);
+    await context.lease.release();
+    expect(await ask(context, 1, 'release')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('resume') });
+    expect(await ask(context, 1, 'resume')).toMatchObject({ outcome: 'done' });
+    expect(await ask(context, 1, 'resume')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('resolved already') });
+    expect(await ask(context, 7, 'resume')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('no incident 7') });
+    expect(await incidentById(context.database.knex, 1)).toMatchObject({ state: 'resolved' });
+    await context.lease.tryTake();
+    expect(await payUntilIdle(context)).toEqual(['plan', 'prepare', 'broadcast']);
+  });
+
+  it('a payout whose coin left the chain with its block is held, and released without paying anybody twice', async () => {
+    const { context, sim } = await createWorld(await open());
+    while ((await payingStep(context)) !== 'prepare');
+    sim.reorg(101, 102, sim.foreignAddress());
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    const [incident] = await openIncidents(context.database.knex);
+    const report = await incidentReport(context, incident!);
+    expect(report).toMatchObject({ kind: 'payout_conflicted', now: expect.stringContaining('left the chain') });
+    expect(report.choices.map(({ choice }) => choice)).toEqual(['retry', 'release']);
+    await context.lease.release();
+    expect(await ask(context, incident!.id, 'release')).toMatchObject({ outcome: 'done' });
+    expect((await batchById(context.database.knex, 1))?.state).toBe('released');
+    for (const user of await minerBalances(context.database.knex)) {
+      expect(user).toMatchObject({ reserved_sats: 0n, paid_sats: 0n, balance_sats: user.earned_sats });
+    }
+    expect((await sim.node.walletSpends(null)).filter(({ confirmations }) => confirmations > 0)).toEqual([]);
+  });
+
+  it('retry of a payout that stays dead holds it again, as an incident of its own', async () => {
+    const { context, sim } = await createWorld(await open());
+    while ((await payingStep(context)) !== 'prepare');
+    sim.reorg(101, 102, sim.foreignAddress());
+    await payUntilIdle(context);
+    await context.lease.release();
+    expect(await ask(context, 1, 'retry')).toMatchObject({ outcome: 'done' });
+    await context.lease.tryTake();
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    expect((await openIncidents(context.database.knex)).map(({ subject }) => subject)).toEqual(['batch 1 (2)']);
+  });
+});

@@ -1,0 +1,123 @@
+// One JSON-RPC call: sent by the package `bitcoin-core`, its answer validated, its failure classified. No
+// call is ever repeated here: whether that is safe is for the caller to know. Every call ends in bounded
+// time. Connections are not kept: a kept one that the node has just closed would turn a harmless retry into
+// an `unknown`, and an idle one would keep the process alive.
+import Client from 'bitcoin-core';
+import type { z } from 'zod';
+import { ConfigurationFault } from '../errors.js';
+import { nodeFailure, unreadableAnswer, type CallContext } from './errors.js';
+
+export interface NodeLogin {
+  /** "127.0.0.1:8332" as ckpool writes it, or a whole http URL; /wallet/NAME at its end names the wallet. */
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  /** null: the node's only wallet. */
+  readonly wallet: string | null;
+  /** null: the wallet is not encrypted, or somebody else unlocks it. */
+  readonly passphrase: string | null;
+  /** Without a byte for this long a call has failed; a whole call may take four times as long. Default 30 s. */
+  readonly timeout_ms?: number;
+}
+
+export interface Rpc {
+  /** @throws OutsideFailure */
+  call<Answer>(shape: z.ZodType<Answer>, method: string, ...parameters: readonly unknown[]): Promise<Answer>;
+}
+
+const silent = { debug: () => undefined };
+
+export function createRpc(login: NodeLogin): Rpc {
+  const { origin, address, wallet } = parseNodeUrl(login);
+  const timeout_ms = login.timeout_ms ?? 30_000;
+  const client = new Client({
+    host: origin,
+    username: login.user,
+    password: login.password,
+    timeout: timeout_ms,
+    headers: { connection: 'close' },
+    // Its own logger would write what we send, the passphrase included, under some settings of DEBUG.
+    logger: silent,
+    // No `version`: with one, the package refuses calls by its own table. Without, every wallet call
+    // goes to the wallet's path.
+    ...(wallet === null ? {} : { wallet: encodeURIComponent(wallet) }),
+  });
+  sendPlainly(client);
+  return {
+    async call(shape, method, ...parameters) {
+      const context: CallContext = { address, method, wallet };
+      const answer = await within(client.command<unknown>(method, ...parameters), 4 * timeout_ms)
+        .catch((thrown: unknown) => { throw nodeFailure(thrown, context); });
+      const read = shape.safeParse(answer);
+      if (read.success) return read.data;
+      const issue = read.error.issues[0];
+      throw unreadableAnswer(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, context);
+    },
+  };
+}
+
+interface SentRequest {
+  body: unknown;
+  once(event: 'response', listener: () => void): void;
+}
+type Post = (options: unknown, done: (failure: Error | null, response: unknown) => void) => SentRequest;
+
+/**
+ * The package parses every answer twice, the second time for its log, and there an answer that is a list (from
+ * whatever else may listen at that port) throws where nobody can catch it. It leaves out an answer whose
+ * request has no body, so the request forgets its body as soon as the answer begins.
+ */
+function sendPlainly(client: Client): void {
+  const request = client.request as unknown as { post: Post };
+  client.request.postAsync = (options) => new Promise((resolve, reject) => {
+    const sent = request.post(options, (failure, response) => {
+      if (failure) reject(failure);
+      else resolve(response);
+    });
+    sent.once('response', () => { sent.body = undefined; });
+  });
+}
+
+/** A server that sends a byte now and then must not hold a daemon for ever. */
+async function within<T>(work: Promise<T>, limit_ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(Object.assign(new Error('too slow'), { code: 'ESOCKETTIMEDOUT' }));
+    }, limit_ms);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @throws ConfigurationFault when it is no address of a node. */
+export function parseNodeUrl(login: { readonly url: string; readonly wallet: string | null }):
+  { origin: string; address: string; wallet: string | null } {
+  const text = /^[a-z]+:\/\//i.test(login.url) ? login.url : `http://${login.url}`;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || url.hostname === '' || !/^https?:$/.test(url.protocol)) {
+    throw new ConfigurationFault(
+      ['btcd.url is not the address of a node; write host:port, such as "127.0.0.1:8332".']);
+  }
+  const path = /^\/wallet\/([^/]+)\/?$/.exec(url.pathname);
+  if (!path && url.pathname !== '/') {
+    throw new ConfigurationFault(
+      ['btcd.url has a path that no node serves; write host:port and put the name of the wallet in "wallet".']);
+  }
+  return {
+    origin: `${url.protocol}//${url.host}`,
+    address: url.host,
+    wallet: login.wallet ?? (path?.[1] === undefined ? null : unescaped(path[1])),
+  };
+}
+
+function unescaped(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,189 @@
+// Opens the database. Two engines, one behaviour: integers are exact (bigint or decimal text on the way out,
+// plain bigint on the way in), times are UTC text, a transaction sees one state of the database from its first
+// read on, a commit is on disk when it returns.
+//
+// Isolation on MySQL is REPEATABLE READ, not READ COMMITTED: payments reads facts of accounting in several
+// statements of one transaction and must see one state of them, as it does on SQLite. The first statement of a
+// write transaction is the fence of its lease, so the view is taken after the previous holder's commits.
+import knexFactory, { type Knex } from 'knex';
+import { setTimeout as wait } from 'node:timers/promises';
+import { OutsideFailure } from '../errors.js';
+import type { Database } from './database.js';
+import { exactDialect } from './dialects.js';
+import { isCollision } from './errors.js';
+
+export type DatabaseSettings =
+  | { readonly engine: 'sqlite'; readonly file: string }
+  | {
+    readonly engine: 'mysql';
+    readonly host: string;
+    readonly port: number;
+    /** A local socket is used instead of host and port when it is set. */
+    readonly socket_path: string | null;
+    readonly user: string;
+    readonly password: string;
+    readonly database: string;
+  };
+
+export interface ConnectOptions {
+  /** The clock of an embedded database (there is no server to ask). The simulator passes its own. */
+  readonly now_ms?: () => number;
+}
+
+/** Tries of one transaction, the first included. */
+const tries_max = 8;
+const first_pause_ms = 20;
+const connect_timeout_ms = 10_000;
+/** A connection on which nothing moves for so long is given up: the other end may be gone without a word. */
+const silence_max_ms = 60_000;
+const busy_timeout_ms = 250;
+
+/**
+ * Checks that the database answers.
+ * @throws OutsideFailure when it is out of reach, ConfigurationFault when the login or the file is wrong.
+ */
+export async function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Promise<Database> {
+  const knex = settings.engine === 'sqlite'
+    ? openSqlite(settings.file, options.now_ms ?? Date.now)
+    : openMysql(settings);
+  try {
+    await knex.raw('SELECT 1');
+  } catch (error) {
+    await knex.destroy();
+    throw error;
+  }
+  return {
+    engine: settings.engine,
+    knex,
+    transaction: (work) => transact(knex, work),
+    snapshot: (work) => knex.transaction(work, { readOnly: true }),
+    close: () => knex.destroy(),
+  };
+}
+
+async function transact<T>(knex: Knex, work: (transaction: Knex.Transaction) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const progress: { at_commit: boolean; failure?: unknown } = { at_commit: false };
+    try {
+      return await knex.transaction(async (transaction) => {
+        const result = await work(transaction).catch((failure: unknown) => {
+          progress.failure = failure;
+          throw failure;
+        });
+        progress.at_commit = true;
+        return result;
+      });
+    } catch (last) {
+      // What went wrong in the work says more than a ROLLBACK that failed after it.
+      const error = progress.failure ?? last;
+      if (attempt < tries_max && isCollision(error)) {
+        await wait(pause_ms(attempt));
+        continue;
+      }
+      throw progress.at_commit ? error : beforeCommit(error);
+    }
+  }
+}
+
+/** Two that collided should not meet again, so the pause is drawn from a range that doubles. */
+const pause_ms = (attempt: number): number => first_pause_ms * 2 ** (attempt - 1) * (0.5 + Math.random());
+
+/** A connection lost before COMMIT was sent: the server rolls back, nothing happened. */
+function beforeCommit(error: unknown): unknown {
+  if (!(error instanceof OutsideFailure) || error.kind !== 'unknown' || typeof error.code === 'number') return error;
+  if (String(error.code).startsWith('SQLITE')) return error;
+  return new OutsideFailure('retry', 'database', error.message, error.code, { cause: error });
+}
+
+/** knex prints failures to stdout, with stacks; here they are thrown, and stdout belongs to the commands. */
+const silent = { debug: () => undefined, warn: () => undefined, error: () => undefined, deprecate: () => undefined };
+
+interface SqliteConnection {
+  pragma(text: string): unknown;
+  function(name: string, options: { deterministic: boolean }, body: () => bigint): unknown;
+}
+
+function openSqlite(file: string, now_ms: () => number): Knex {
+  return knexFactory({
+    client: exactDialect('sqlite'),
+    connection: { filename: file, options: { safeIntegers: true } } as Knex.Sqlite3ConnectionConfig,
+    useNullAsDefault: true,
+    log: silent,
+    // An error message names the statement, never its values (and knex cannot print a bigint).
+    compileSqlOnError: false,
+    acquireConnectionTimeout: connect_timeout_ms,
+    pool: {
+      min: 1,
+      max: 1,
+      afterCreate: (connection: SqliteConnection, done: (error: Error | null, connection: unknown) => void) => {
+        try {
+          connection.pragma('journal_mode = WAL');
+          connection.pragma('synchronous = FULL');
+          connection.pragma('foreign_keys = ON');
+          // Short, because waiting here stops the whole process; the transaction is then done again.
+          connection.pragma(`busy_timeout = ${busy_timeout_ms}`);
+          connection.function('database_now_ms', { deterministic: false }, () => BigInt(Math.trunc(now_ms())));
+          done(null, connection);
+        } catch (error) {
+          done(error as Error, connection);
+        }
+      },
+    },
+  });
+}
+
+interface MysqlConnection {
+  query(sql: string, done: (error: Error | null) => void): void;
+  readonly stream: { setTimeout(duration_ms: number, elapsed: () => void): void; destroy(error: Error): void };
+}
+
+const session = [
+  "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"
+    + "NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY'",
+  "time_zone = '+00:00'",
+  'innodb_lock_wait_timeout = 5',
+  'foreign_key_checks = 1',
+  'unique_checks = 1',
+  'autocommit = 1',
+];
+
+function openMysql(settings: Extract<DatabaseSettings, { engine: 'mysql' }>): Knex {
+  const where = settings.socket_path === null
+    ? { host: settings.host, port: settings.port }
+    : { socketPath: settings.socket_path };
+  return knexFactory({
+    client: exactDialect('mysql'),
+    connection: {
+      ...where,
+      user: settings.user,
+      password: settings.password,
+      database: settings.database,
+      charset: 'utf8mb4_bin',
+      timezone: 'Z',
+      dateStrings: true,
+      supportBigNumbers: true,
+      bigNumberStrings: true,
+      connectTimeout: connect_timeout_ms,
+      // UPDATE reports the rows that its WHERE found, changed or not: a compare-and-set must hit one.
+      flags: ['+FOUND_ROWS'],
+    } as object,
+    log: silent,
+    compileSqlOnError: false,
+    acquireConnectionTimeout: connect_timeout_ms + 5_000,
+    pool: {
+      min: 0,
+      max: 4,
+      afterCreate: (connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) => {
+        connection.stream.setTimeout(silence_max_ms, () => {
+          connection.stream.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+        });
+        connection.query(`SET SESSION ${session.join(', ')}`, (failed) => {
+          if (failed) return done(failed, connection);
+          connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', (error) => {
+            done(error, connection);
+          });
+        });
+      },
+    },
+  });
+}

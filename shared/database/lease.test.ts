@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { forEachDatabase } from '../../lab/databases.js';
+import { systemClock } from '../clock.js';
+import { OutsideFailure } from '../errors.js';
+import { integer, timeText, type Database } from './database.js';
+import { createLease, LeaseLost, lease_duration_ms, takeLease, type DaemonLease } from './lease.js';
+
+const expire = (database: Database) => database.knex('payments_lease').update({ expires_at_ms: 0 });
+
+const write = (database: Database, lease: DaemonLease, name: string) => database.transaction(async (transaction) => {
+  await lease.fence(transaction);
+  await transaction('settings').insert({ name, value: '', set_at: timeText(0) });
+});
+
+forEachDatabase('the lease', (open) => {
+  test('only one of two processes holds it', async () => {
+    const database = await open();
+    const leases = ['a', 'b', 'c'].map((holder) => createLease(database, 'payments_lease', holder));
+    expect(await Promise.all(leases.map((lease) => lease.tryTake()))).toEqual([true, false, false]);
+    await expect(write(database, leases[1]!, 'x')).rejects.toBeInstanceOf(LeaseLost);
+  });
+
+  test('a process that was replaced and wakes again writes nothing', async () => {
+    const database = await open();
+    const [stale, current] = [createLease(database, 'payments_lease', 'a'), createLease(database, 'payments_lease', 'b')];
+    await stale.tryTake();
+    await expire(database);
+    expect(await current.tryTake()).toBe(true);
+    await expect(write(database, stale, 'stale')).rejects.toBeInstanceOf(LeaseLost);
+    await expect(stale.renew()).rejects.toBeInstanceOf(LeaseLost);
+    await stale.release();
+    await write(database, current, 'current');
+    expect(await database.knex('settings').select('name')).toEqual([{ name: 'current' }]);
+    expect(current.epoch).toBe((stale.epoch ?? 1n) + 1n);
+  });
+
+  test('each write of its holder keeps it for ten more seconds by the database\'s clock', async () => {
+    const database = await open();
+    const lease = createLease(database, 'payments_lease', 'a');
+    await lease.tryTake();
+    await expire(database);
+    await lease.renew();
+    const { expires_at_ms } = await database.knex('payments_lease').first();
+    expect(Math.abs(Number(integer(expires_at_ms)) - Date.now() - lease_duration_ms)).toBeLessThan(2_000);
+    expect(await createLease(database, 'payments_lease', 'b').tryTake()).toBe(false);
+  });
+
+  test('a clean exit gives it back at once, and nothing still under way passes', async () => {
+    const database = await open();
+    const first = createLease(database, 'accounting_lease', 'a');
+    await first.tryTake();
+    await first.release();
+    await expect(first.renew()).rejects.toBeInstanceOf(LeaseLost);
+    expect(await createLease(database, 'accounting_lease', 'b').tryTake()).toBe(true);
+  });
+
+  test('the two daemons do not exclude each other', async () => {
+    const database = await open();
+    expect(await createLease(database, 'accounting_lease', 'a').tryTake()).toBe(true);
+    expect(await createLease(database, 'payments_lease', 'a').tryTake()).toBe(true);
+  });
+
+  test('a start after a kill waits until it expires, or says why it cannot go on', async () => {
+    const database = await open();
+    await createLease(database, 'payments_lease', 'killed').tryTake();
+    const next = createLease(database, 'payments_lease', 'next');
+    const stop = new AbortController();
+    const options = { clock: systemClock, stop: stop.signal };
+    await expect(takeLease(next, { ...options, wait_ms: 300 })).rejects.toMatchObject({
+      kind: 'retry', message: expect.stringContaining('(killed)') as string,
+    });
+    await expect(takeLease(next, { ...options, wait_ms: 0 })).rejects.toBeInstanceOf(OutsideFailure);
+    const waiting = takeLease(next, { ...options, wait_ms: null });
+    await expire(database);
+    expect(await waiting).toBe(true);
+    stop.abort();
+    expect(await takeLease(createLease(database, 'payments_lease', 'late'), { ...options, wait_ms: null })).toBe(false);
+  });
+});
