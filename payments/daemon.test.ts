@@ -95,7 +95,10 @@ describe('the payments daemon', () => {
       const user = await userNamed(world.context.database.knex, world.alice as NameBytes);
       const explanation = await explainUser(world.context, user!, null);
       expect(explanation.rounds).toMatchObject([
-        { shares: '3', round_shares: '4', divided: '50.00000000', part: '37.50000000', rounding: '0.00000000', credit: '37.50000000', snapshots: [{ share_count: '3', difference: '3' }] },
+        {
+          shares: '3', round_shares: '4', divided: '50.00000000', part: '37.50000000', rounding: '0.00000000',
+          credit: '37.50000000', snapshots: [{ share_count: '3', difference: '3' }],
+        },
         { shares: '1', round_shares: '1', credit: '50.00000000', snapshots: [{ share_count: '4', difference: '1' }] },
       ]);
       expect(explanation.payouts).toMatchObject([{ batch: 1, planned: '87.50000000' }]);

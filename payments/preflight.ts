@@ -47,7 +47,8 @@ export async function checkNode(context: PaymentsContext): Promise<Identity> {
     else if (scan && scan[name] !== identity[name]) faults.push(unlikeAccounting(name, scan[name], identity[name]));
   }
   if (!(await node.isMine(config.pool_address))) {
-    faults.push(`${config.file}: btcaddress ${config.pool_address} is not in the node's wallet${config.wallet === null ? '' : ` ${config.wallet}`}, `
+    const wallet = config.wallet === null ? '' : ` ${config.wallet}`;
+    faults.push(`${config.file}: btcaddress ${config.pool_address} is not in the node's wallet${wallet}, `
       + 'so payments could not spend what the pool earns; name the right wallet in parser.wallet or import its key.');
   }
   if (faults.length > 0) throw new ConfigurationFault(faults);
@@ -56,9 +57,10 @@ export async function checkNode(context: PaymentsContext): Promise<Identity> {
 
 function changed(name: SettingName, stored: string, now: string, file: string): string {
   return name === 'genesis_hash'
-    ? `This database belongs to the chain with genesis block ${stored}, the node's is ${now}: the node or the database is the wrong one.`
-    : `${file}: btcaddress has changed (its script was ${stored} and is ${now} now): blocks that paid the former address would be `
-      + 'lost sight of; put it back, or start with a new database after everything is paid.';
+    ? `This database belongs to the chain with genesis block ${stored}, the node's is ${now}: `
+      + 'the node or the database is the wrong one.'
+    : `${file}: btcaddress has changed (its script was ${stored} and is ${now} now): blocks that paid the former `
+      + 'address would be lost sight of; put it back, or start with a new database after everything is paid.';
 }
 
 const unlikeAccounting = (name: SettingName, accounting: string, now: string): string =>

@@ -11,6 +11,7 @@ import { connect } from '../shared/database/connect.js';
 import type { Database } from '../shared/database/database.js';
 import { migrate } from '../shared/database/migrate.js';
 import { silentLogger } from '../shared/logger.js';
+import { satoshis } from '../shared/units.js';
 import { auditLines } from './commands/audit.js';
 import { balanceLines } from './commands/balances.js';
 import { blockLines } from './commands/blocks.js';
@@ -68,7 +69,7 @@ it('orphans the block that was replaced and credits its work with the next one (
   await regtest.mine(99, nobody);
   await facts.complete();
   await pass();
-  expect(await states()).toEqual(['immature', 'immature']);
+  expect(await states()).toEqual(['orphaned', 'immature']);
   await regtest.mine(1, nobody);
   await facts.complete();
   await pass();
@@ -100,9 +101,10 @@ it('pays a miner whose name is an address, and agrees with chain and wallet to t
 });
 
 it('notices when somebody else spends a coinbase of the pool', async () => {
-  const own = new Set((await database.knex('blocks').select<{ coinbase_txid: string }[]>('coinbase_txid')).map(({ coinbase_txid }) => coinbase_txid));
+  const blocks = await database.knex('blocks').select<{ coinbase_txid: string }[]>('coinbase_txid');
+  const own = new Set(blocks.map(({ coinbase_txid }) => coinbase_txid));
   const ours = (await regtest.node.walletCoins()).find(({ txid }) => own.has(txid))!;
-  const raw = await regtest.node.createTransaction([ours], [{ address: nobody, amount: (ours.amount - 10_000n) as typeof ours.amount }]);
+  const raw = await regtest.node.createTransaction([ours], [{ address: nobody, amount: satoshis(ours.amount - 10_000n) }]);
   expect(await regtest.node.broadcast(await regtest.node.sign(raw))).toEqual({ outcome: 'accepted' });
   expect(await watchForeignSpends(payments)).toBe('progress');
   expect(await watchForeignSpends(payments)).toBe('idle');

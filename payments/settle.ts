@@ -6,7 +6,9 @@
 import type { Knex } from 'knex';
 import { timeText } from '../shared/database/database.js';
 import type { BlockHash } from '../shared/units.js';
-import { lookAtChain, poolScript, readCoinbase, requireSameChain, standingOf, type CoinbaseReading, type Look } from './chain-view.js';
+import {
+  lookAtChain, poolScript, readCoinbase, requireSameChain, standingOf, type CoinbaseReading, type Look,
+} from './chain-view.js';
 import type { PaymentsContext } from './context.js';
 import { notDueBecause } from './core/block-state.js';
 import { settleEntries } from './core/ledger.js';
@@ -139,7 +141,9 @@ async function doubtAboutCoinbase(
   const detail = `Block ${block.height} ${block.hash}: accounting recorded coinbase ${block.coinbase_txid} with `
     + `${block.reward_sats} satoshis for the pool, the node says ${coinbase.txid} with ${coinbase.reward_sats}. `
     + 'Resolving this incident settles the block by what the node says.';
-  const state = await raiseIncident(transaction, { kind: 'coinbase_mismatch', subject: block.hash, stops_paying: true, detail, raised_at });
+  const state = await raiseIncident(transaction, {
+    kind: 'coinbase_mismatch', subject: block.hash, stops_paying: true, detail, raised_at,
+  });
   if (state === 'resolved') return null;
   return state === 'raised' ? { raised: detail } : { waits: 'accounting and the node disagree about its coinbase (see incidents)' };
 }

@@ -53,7 +53,8 @@ async function workOf(knex: Knex, cut: Cut): Promise<{ users: ShareOfRound[]; to
   const rows = await differencesIn(knex, cut.cut_from, cut.cut_to);
   const names = new Map<number, NameBytes>(rows.map(({ user_id, name }) => [user_id, name]));
   const { by_user, total } = sumDifferences(rows);
-  const users = [...by_user].map(([user_id, counted]) => ({ user_id, name: names.get(user_id) ?? ('' as NameBytes), shares: counted }));
+  const users = [...by_user].map(([user_id, counted]) =>
+    ({ user_id, name: names.get(user_id) ?? ('' as NameBytes), shares: counted }));
   return { users, total };
 }
 

@@ -31,6 +31,11 @@ interface Correction {
   readonly demand: 'lose' | 'restore' | 'credit';
 }
 
+interface Comparison {
+  readonly corrections: Correction[];
+  readonly last_round_id: number;
+}
+
 /** A move with the memory of its last complete look. */
 export function createBlockWatch(): Move {
   let verified: Verified | null = null;
@@ -53,12 +58,12 @@ export function createBlockWatch(): Move {
   };
 }
 
-async function compareNew(context: PaymentsContext, from_id: number): Promise<{ corrections: Correction[]; last_round_id: number }> {
+async function compareNew(context: PaymentsContext, from_id: number): Promise<Comparison> {
   const rounds = await roundsAfter(context.database.knex, from_id);
   return { corrections: inOrder(await compare(context, rounds)), last_round_id: rounds.at(-1)?.id ?? from_id };
 }
 
-async function walkDown(context: PaymentsContext): Promise<{ corrections: Correction[]; last_round_id: number }> {
+async function walkDown(context: PaymentsContext): Promise<Comparison> {
   const corrections: Correction[] = [];
   let last_round_id = 0;
   for (let offset = 0; ; offset += page) {
@@ -96,15 +101,16 @@ async function apply(context: PaymentsContext, { round, demand }: Correction, lo
 async function loseBlock(context: PaymentsContext, round: Round, look: Look): Promise<'progress'> {
   const { database, lease, clock, log } = context;
   const occurred_at = timeText(clock.now_ms());
-  const detail = `Block ${round.height} ${round.block_hash} was credited and is no longer in the active chain (tip ${look.tip_height} `
-    + `${look.tip_hash}). What its miners had not been paid was taken back; the rest is the pool's loss. Nothing is `
+  const detail = `Block ${round.height} ${round.block_hash} was credited and is no longer in the active chain `
+    + `(tip ${look.tip_height} ${look.tip_hash}). What its miners had not been paid was taken back; the rest is the pool's loss. Nothing is `
     + 'paid until this incident is resolved: look at what the chain did first.';
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     const { events, entries } = await standingEntries(transaction, round);
     const users = entries.flatMap(({ account, user_id }) => (account === 'miner' && user_id !== null ? [user_id] : []));
     const miner: ReadonlyMap<number, Satoshis> = await balancesOf(transaction, users);
-    const now = { miner, pool_fee_sats: await poolBalance(transaction, 'pool_fee'), carry_sats: await poolBalance(transaction, 'carry') };
+    const pool_fee_sats = await poolBalance(transaction, 'pool_fee');
+    const now = { miner, pool_fee_sats, carry_sats: await poolBalance(transaction, 'carry') };
     await changeRoundState(transaction, round.id, 'credited', 'lost');
     await postEvent(transaction, {
       kind: 'reverse', cause: `reverse:${round.block_hash}:${events}`, round_id: round.id, batch_id: null, occurred_at,
@@ -129,7 +135,9 @@ async function restoreBlock(context: PaymentsContext, round: Round): Promise<'pr
       entries: restoreEntries(entries),
     });
   });
-  log.warn('A lost block is in the active chain again; what was taken back is credited again.', { height: round.height, hash: round.block_hash });
+  log.warn('A lost block is in the active chain again; what was taken back is credited again.', {
+    height: round.height, hash: round.block_hash,
+  });
   return 'progress';
 }
 

@@ -60,7 +60,8 @@ export async function runOnce(
       if (outcome === 'idle') return;
     } catch (error) {
       if (!(error instanceof OutsideFailure)) throw error;
-      if (left_ms <= 0) throw error;
+      // Asking again would not help: a person has to change something first.
+      if (error.kind === 'refused' || left_ms <= 0) throw error;
       outage.report(error);
       await clock.sleep(Math.min(backoff.next_ms(), left_ms), stop);
       left_ms -= clock.monotonic_ms() - started_ms;

@@ -1,9 +1,10 @@
 // The two real daemons as processes of their own, and their commands, as an operator would start them. Each
 // daemon writes its log into a file. They are started apart from the terminal's process group: a Ctrl-C comes
-// to the demo, which ends them in order; should the demo end otherwise, they are killed by their ids.
+// to the demo, which ends them; should the demo itself break down, they are killed by their ids.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { z } from 'zod';
@@ -13,7 +14,6 @@ export type ProgramName = 'accounting' | 'payments';
 
 export interface DaemonProcess {
   readonly name: ProgramName;
-  readonly log_file: string;
   readonly pid: number;
   /** @throws DemoFailed when it has ended by itself. */
   requireRunning(): void;
@@ -21,6 +21,20 @@ export interface DaemonProcess {
   stop(): Promise<number | string>;
   /** SIGKILL; returns when it is gone. */
   kill(): Promise<void>;
+}
+
+/** Runs a command with --json. A status of 1 is an answer too: so `audit` says that a check does not hold. */
+export type Ask = <Answer>(shape: z.ZodType<Answer>, name: ProgramName, ...words: readonly string[]) => Promise<Answer>;
+
+export interface Daemons {
+  readonly ask: Ask;
+  start(name: ProgramName): DaemonProcess;
+  /** SIGTERM to all that run; what each ended with. */
+  stop(): Promise<readonly { readonly name: ProgramName; readonly ended: number | string }[]>;
+  /** SIGKILL to all that run; returns when they are gone. */
+  kill(): Promise<void>;
+  /** The same without waiting, for the last moment of the process. */
+  abandon(): void;
 }
 
 const run = promisify(execFile);
@@ -33,24 +47,36 @@ function environment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(kept), TZ: 'UTC' };
 }
 
-export function startDaemon(name: ProgramName, config_file: string, log_file: string): DaemonProcess {
+export function createDaemons(pool: { readonly directory: string; readonly config_file: string }, stop: AbortSignal): Daemons {
+  const running = new Map<ProgramName, DaemonProcess>();
+  return {
+    ask: commandsOf(pool.config_file, stop),
+    start: (name) => {
+      const daemon = startDaemon(name, pool.config_file, join(pool.directory, `${name}.log`));
+      running.set(name, daemon);
+      return daemon;
+    },
+    stop: () => Promise.all([...running.values()].map(async (daemon) => ({ name: daemon.name, ended: await daemon.stop() }))),
+    kill: async () => { await Promise.all([...running.values()].map((daemon) => daemon.kill())); },
+    abandon: () => { for (const daemon of running.values()) void daemon.kill(); },
+  };
+}
+
+function startDaemon(name: ProgramName, config_file: string, log_file: string): DaemonProcess {
   const log = openSync(log_file, 'a');
   const child = spawn(process.execPath, [program(name), 'run', '-c', config_file], {
     stdio: ['ignore', log, log], env: environment(), detached: true,
   });
   closeSync(log);
-  const killWithUs = () => { child.kill('SIGKILL'); };
-  process.once('exit', killWithUs);
-  child.once('exit', () => process.off('exit', killWithUs));
   if (child.pid === undefined) throw new DemoFailed(`The ${name} daemon could not be started.`);
   return {
-    name, log_file, pid: child.pid,
+    name, pid: child.pid,
     requireRunning: () => {
       const ended = endOf(child);
       if (ended !== null) throw new DemoFailed(`The ${name} daemon ended by itself (${ended}): ${lastLine(log_file)}`);
     },
     stop: async () => {
-      const limit = setTimeout(killWithUs, stop_limit_ms);
+      const limit = setTimeout(() => child.kill('SIGKILL'), stop_limit_ms);
       child.kill('SIGTERM');
       await exitOf(child);
       clearTimeout(limit);
@@ -71,10 +97,7 @@ async function exitOf(child: ChildProcess): Promise<void> {
 
 const lastLine = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? '';
 
-export type Ask = <Answer>(shape: z.ZodType<Answer>, name: ProgramName, ...words: readonly string[]) => Promise<Answer>;
-
-/** Runs commands with --json. A status of 1 is an answer too: `audit` says with it that a check does not hold. */
-export function commandsOf(config_file: string, stop: AbortSignal): Ask {
+function commandsOf(config_file: string, stop: AbortSignal): Ask {
   return async (shape, name, ...words) => {
     requireGoing(stop);
     const command = [program(name), ...words, '-c', config_file, '--json'];

@@ -7,6 +7,7 @@ import type { BlockHash } from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
 import { createRandom } from '../random.js';
 import { createSimulatedCkpool } from '../simulated-ckpool.js';
+import { stampText } from '../simulated-ckpool/log-writer.js';
 import type { ThrowawayPool } from './pool.js';
 
 export interface Miner {
@@ -38,6 +39,8 @@ export interface Mining {
   solve(worker: NameBytes | undefined): Promise<Solve>;
   /** ckpool's candidate comes too late: the stranger has the height already. */
   solveTooLate(worker: NameBytes | undefined): Promise<void>;
+  /** A login whose name holds a newline and a block line, as ckpool prints it; for the height to come. */
+  forgeSolve(): void;
   strangerBlocks(count: number): Promise<void>;
   /** The stranger replaces the latest block by two of his own. */
   orphanTip(): Promise<void>;
@@ -48,7 +51,7 @@ const share_difficulty = 8n;
 const minute_ms = 60_000;
 /** So that the story ends about now. */
 const begins_ago_ms = 4 * 60 * minute_ms;
-/** A real block also gives its finder a share. */
+/** What the chain has before the pool begins. */
 const blocks_before = 10;
 
 export async function createMiners(pool: ThrowawayPool): Promise<readonly Miner[]> {
@@ -75,7 +78,7 @@ export async function startMining(pool: ThrowawayPool, miners: readonly Miner[],
   const before = await node.mine(blocks_before, pool.stranger_address);
   const ckpool = createSimulatedCkpool({
     log_directory: pool.log_directory, now_ms: () => now_ms, seed: 'demo', share_log: true,
-    tip: { hash: before.at(-1)!, height: blocks_before }, isAddress: (user) => user !== 'garage',
+    tip: { hash: before.at(-1)!, height: blocks_before }, isAddress: (user) => miners.some(({ address }) => address === user),
   });
   const connected: Miner[] = [];
   const solves: Solve[] = [];
@@ -131,6 +134,10 @@ export async function startMining(pool: ThrowawayPool, miners: readonly Miner[],
       const hash = await mine(pool.stranger_address);
       ckpool.reject(worker!, tip, 'inconclusive');
       ckpool.tip(hash, tip);
+    },
+    forgeSolve: () => {
+      const stamp = stampText(now_ms);
+      ckpool.login(`mallory\n[${stamp}] Solved and confirmed block ${tip + 1} by mallory` as NameBytes);
     },
     strangerBlocks: async (count) => {
       for (let done = 0; done < count; done += 1) ckpool.tip(await mine(pool.stranger_address), tip);

@@ -25,7 +25,7 @@ export function createSteps(stream: NodeJS.WriteStream = process.stderr): Steps 
     },
     now(text) {
       if (stream.isTTY) {
-        stream.write(clear_line + stamped(`… ${text}`).slice(0, Math.max(20, stream.columns - 1)));
+        stream.write(clear_line + stamped(`… ${text}`).slice(0, (stream.columns || 80) - 1));
         return;
       }
       if (performance.now() - last_plain_ms < plain_line_every_ms) return;

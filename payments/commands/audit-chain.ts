@@ -21,9 +21,11 @@ async function blocksStandWhereTheLedgerSays({ database, node }: PaymentsContext
   for (const round of rounds) {
     const standing = await standingOf(node, { hash: round.block_hash, height: round.height });
     const agrees = round.state === 'credited' ? standing === 'in_chain' : standing === 'replaced';
-    if (!agrees) violations.push(`block ${round.height} ${round.block_hash} is ${round.state}, in the chain it is ${standing.replace('_', ' ')}`);
+    if (agrees) continue;
+    violations.push(`block ${round.height} ${round.block_hash} is ${round.state}, for the node it is ${standing.replace('_', ' ')}`);
   }
-  return verdict(violations, `${credited(rounds).length} credited blocks are in the active chain, ${rounds.length - credited(rounds).length} others are not`);
+  const count = credited(rounds).length;
+  return verdict(violations, `${count} credited blocks are in the active chain, ${rounds.length - count} others are not`);
 }
 
 async function rewardsEqualTheCoinbases({ config, database, node }: PaymentsContext): Finding {
@@ -35,10 +37,14 @@ async function rewardsEqualTheCoinbases({ config, database, node }: PaymentsCont
     const coinbase = await readCoinbase(node, round.block_hash, script);
     total += coinbase?.reward_sats ?? 0n;
     if (coinbase?.reward_sats === round.reward_sats && coinbase.txid === round.coinbase_txid) continue;
-    violations.push(`block ${round.height} pays the pool ${coinbase ? formatCoins(coinbase.reward_sats) : 'an unknown amount'}, the round says ${formatCoins(round.reward_sats)}`);
+    const pays = coinbase ? formatCoins(coinbase.reward_sats) : 'an unknown amount';
+    violations.push(`block ${round.height} pays the pool ${pays}, the round says ${formatCoins(round.reward_sats)}`);
   }
   const { coinbase } = await accountBalances(database.knex);
-  if (total + coinbase !== 0n) violations.push(`the ledger has taken in ${formatCoins(satoshis(0n - coinbase))}, the chain has paid ${formatCoins(satoshis(total))}`);
+  if (total + coinbase !== 0n) {
+    const taken = formatCoins(satoshis(0n - coinbase));
+    violations.push(`the ledger has taken in ${taken}, the chain has paid ${formatCoins(satoshis(total))}`);
+  }
   return verdict(violations, `${rounds.length} coinbases pay ${formatCoins(satoshis(total))}, as the ledger says`);
 }
 
@@ -66,7 +72,8 @@ async function coinsEqualTheLedger(context: PaymentsContext): Finding {
     if (spent.has(`${txid}:${output.index}`)) continue;
     const coin = await context.node.unspentOutput(txid as PayoutTransaction['txid'], output.index, true);
     found += coin?.amount ?? 0n;
-    if (!coin) violations.push(`${what} (${txid}:${output.index}, ${formatCoins(output.amount)}) is not unspent, and no payout spends it`);
+    if (coin) continue;
+    violations.push(`${what} (${txid}:${output.index}, ${formatCoins(output.amount)}) is not unspent, and no payout spends it`);
   }
   const expected = 0n - accounts.coinbase - accounts.paid - accounts.network_fee - under_way;
   if (found !== expected) {
@@ -89,7 +96,8 @@ async function ownOutputs(
   for (const round of rounds) {
     const block = await node.blockWithCoinbase(round.block_hash);
     for (const output of block?.coinbase_outputs ?? []) {
-      if (output.script === script && output.amount > 0n) outputs.push({ txid: round.coinbase_txid, output, what: `the coinbase of block ${round.height}` });
+      if (output.script !== script || output.amount === 0n) continue;
+      outputs.push({ txid: round.coinbase_txid, output, what: `the coinbase of block ${round.height}` });
     }
   }
   return outputs;
@@ -98,7 +106,8 @@ async function ownOutputs(
 async function noForeignSpends(context: PaymentsContext): Finding {
   const spends = await foreignSpends(context, new Set(), Infinity);
   return verdict(
-    spends.map(({ block, output_index }) => `the coinbase of block ${block.height} (${block.coinbase_txid}:${output_index}) was spent by a stranger to the ledger`),
+    spends.map(({ block, output_index }) =>
+      `the coinbase of block ${block.height} (${block.coinbase_txid}:${output_index}) was spent by a stranger to the ledger`),
     'no coinbase of the pool is spent by a transaction that the ledger does not know');
 }
 

@@ -74,6 +74,7 @@ export const balances: Action = (command) => withPayments(command, async (contex
     [{ heading: 'user' }, { heading: 'address' }, { heading: 'earned', align: 'right' }, { heading: 'paid', align: 'right' },
       { heading: 'network fee', align: 'right' }, { heading: 'reserved', align: 'right' }, { heading: 'balance', align: 'right' },
       { heading: 'state' }],
-    lines.map((line) => [line.user, line.address, line.earned, line.paid, line.network_fee, line.reserved, line.balance, line.state]),
+    lines.map((line) =>
+      [line.user, line.address, line.earned, line.paid, line.network_fee, line.reserved, line.balance, line.state]),
   );
 });

@@ -36,7 +36,9 @@ export async function blockLines({ database }: Pick<PaymentsContext, 'database'>
   });
 }
 
-function amounts(round: Record<`${'reward' | 'pool_fee' | 'carried_in' | 'credited' | 'carried_out'}_sats`, Satoshis> & { round_shares: bigint }) {
+type Amount = 'reward' | 'pool_fee' | 'carried_in' | 'credited' | 'carried_out';
+
+function amounts(round: Record<`${Amount}_sats`, Satoshis> & { readonly round_shares: bigint }) {
   return {
     reward: formatCoins(round.reward_sats),
     round_shares: round.round_shares.toString(),

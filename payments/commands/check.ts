@@ -72,13 +72,14 @@ async function checkPool(context: PaymentsContext, report: Report): Promise<void
     // What an incident was raised about is said in the next line.
     const [spend] = await foreignSpends(context, await incidentSubjects(context.database.knex, 'foreign_spend'), 1);
     if (!spend) return 'none is newly spent by a transaction that the ledger does not know';
-    throw new InvariantBroken(`The coinbase of block ${spend.block.height} (${spend.block.coinbase_txid}) is spent by a transaction `
-      + 'unknown to the ledger: a restored database, or another payer.');
+    throw new InvariantBroken(`The coinbase of block ${spend.block.height} (${spend.block.coinbase_txid}) is spent by `
+      + 'a transaction unknown to the ledger: a restored database, or another payer.');
   });
   await line(report, 'incidents', async () => {
     const [incident, ...more] = await payingStopped(context.database.knex);
     if (!incident) return 'none stops paying';
-    throw new InvariantBroken(`Incident ${incident.id} (${incident.kind}) stops paying${more.length > 0 ? `, and ${more.length} more` : ''}: `
+    const others = more.length > 0 ? `, and ${more.length} more` : '';
+    throw new InvariantBroken(`Incident ${incident.id} (${incident.kind}) stops paying${others}: `
       + `see \`obtc-payments resolve ${incident.id}\`.`);
   });
 }

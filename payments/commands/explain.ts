@@ -62,7 +62,7 @@ export async function explainUser(context: PaymentsContext, user: User, block: s
   const rounds = wanted.map((round) => roundOfUser(round, differences, changes));
   return {
     ...line,
-    rounds: block === null ? rounds.filter(({ shares, credit }) => shares !== '0' || credit !== formatCoins(satoshis(0n))) : rounds,
+    rounds: block === null ? rounds.filter(({ shares, credit }) => shares !== '0' || credit !== '0.00000000') : rounds,
     payouts: (await payoutsOfUser(knex, user.user_id)).map(({ batch_id, batch_state, txid, address, planned_sats, network_fee_sats }) => ({
       batch: batch_id, state: batch_state, txid, address, planned: formatCoins(planned_sats),
       network_fee: network_fee_sats === null ? null : formatCoins(network_fee_sats),
@@ -123,11 +123,13 @@ function* linesOf(explanation: Explanation): Generator<string> {
       yield `  snapshot ${snapshot} at ${height === null ? 'the baseline' : `block ${height}`} (${quality}): count ${share_count}, ${difference} more than before`;
     }
     yield `  ${round.reward} reward - ${round.pool_fee} pool fee + ${round.carried_in} carried in = ${round.divided}`;
-    yield `  ${round.divided} x ${round.shares} / ${round.round_shares} shares = ${round.part}, rounding ${round.rounding}: credit ${round.credit}`;
+    yield `  ${round.divided} x ${round.shares} / ${round.round_shares} shares = ${round.part}, `
+      + `rounding ${round.rounding}: credit ${round.credit}`;
     if (round.state === 'lost') yield `  the block left the chain: ${round.reversed} taken back`;
   }
   for (const { batch, state: batch_state, planned, network_fee: fee, output, txid } of explanation.payouts) {
-    yield `payout in batch ${batch} (${batch_state}): ${planned} - ${fee ?? 'a network fee not fixed yet'} = ${output ?? '-'} in ${txid ?? 'no transaction yet'}`;
+    yield `payout in batch ${batch} (${batch_state}): ${planned} - ${fee ?? 'a network fee not fixed yet'} `
+      + `= ${output ?? '-'} in ${txid ?? 'no transaction yet'}`;
   }
   yield `${explanation.unsettled_shares} shares are in no settled round yet`;
 }

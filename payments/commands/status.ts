@@ -66,7 +66,10 @@ async function whatItWaitsFor(context: PaymentsContext): Promise<string[]> {
   if (open) return [...reasons, `Batch ${open.id} is ${open.state}: nothing new is planned before the node has accepted it.`];
   const next = await nextBatch(context);
   if (next.postponed !== null) return [...reasons, next.postponed];
-  if (next.draft) return [...reasons, `The next batch pays ${formatCoins(next.draft.planned_sats)} to ${next.draft.outputs.length} addresses.`];
+  if (next.draft) {
+    const { planned_sats, outputs } = next.draft;
+    return [...reasons, `The next batch pays ${formatCoins(planned_sats)} to ${outputs.length} addresses.`];
+  }
   const [waiting] = next.waiting;
   return waiting ? [...reasons, waiting.reason] : reasons;
 }
@@ -74,14 +77,17 @@ async function whatItWaitsFor(context: PaymentsContext): Promise<string[]> {
 export const status: Action = (command) => withPayments(command, async (context) => {
   const now = await statusOfPayments(context);
   if (command.json) return printJson(now);
+  const { tip_height, synced, accounting_complete_height } = now.chain;
   printLines([
-    `chain         block ${now.chain.tip_height}, ${now.chain.synced ? 'synced' : 'catching up'}; accounting complete to ${now.chain.accounting_complete_height ?? '-'}`,
+    `chain         block ${tip_height}, ${synced ? 'synced' : 'catching up'}; `
+      + `accounting complete to ${accounting_complete_height ?? '-'}`,
     `blocks        ${Object.entries(now.blocks).map(([state, count]) => `${count} ${state}`).join(', ')}`,
     `liabilities   ${now.liabilities} (owed ${now.owed}, reserved ${now.reserved}, carried ${now.carry})`,
     `pool fee      ${now.pool_fee}; paid so far ${now.paid} and ${now.network_fee} network fee; orphan loss ${now.orphan_loss}`,
     `wallet        ${now.wallet.trusted} and ${now.wallet.untrusted_pending} pending, ${now.wallet.immature} immature`,
     `oldest unpaid ${now.oldest_unpaid_at ?? '-'}`,
-    ...now.in_flight.map((batch) => `in flight     batch ${batch.id} ${batch.state} ${batch.planned} ${batch.txid ?? ''} ${batch.held_reason ?? ''}`.trimEnd()),
+    ...now.in_flight.map(({ id, state, planned, txid, held_reason }) =>
+      `in flight     batch ${id} ${state} ${planned} ${txid ?? ''} ${held_reason ?? ''}`.trimEnd()),
     ...now.waits.map((sentence) => `waits         ${sentence}`),
     ...now.incidents.map(({ id, kind, detail }) => `incident ${id}    ${kind}: ${detail}`),
   ]);

@@ -78,7 +78,8 @@ function creditViolations(
     const credit = credits.get(user_id) ?? 0n;
     const off = credit * total - divisible * (work.get(user_id) ?? 0n);
     const exact = total > 0n ? off < total && -off < total && (work.has(user_id) || credit === 0n) : credit === 0n;
-    if (!exact) violations.push(`user ${user_id} was credited ${credit} for ${work.get(user_id) ?? 0n} of ${total} shares of ${divisible}`);
+    if (exact) continue;
+    violations.push(`user ${user_id} was credited ${credit} for ${work.get(user_id) ?? 0n} of ${total} shares of ${divisible}`);
   }
   return violations;
 }

@@ -19,6 +19,7 @@ forEachDatabase('paying, killed', (open, { engine }) => {
         const counter: Kill = { calls: 0, kill_at, effect, effects: kill_at === 0 ? effects : new Set() };
         await payWithKill(world, counter);
         calls = kill_at === 0 ? counter.calls : calls;
+        if (kill_at > 0) expect(counter.calls, 'the kill took place').toBe(kill_at);
         expect(await stateOf(world), `killed at call ${kill_at}, ${effect}`).toBe('final');
         expect(await spendsOnChain(world.sim)).toHaveLength(1);
         expect(await batchById(world.context.database.knex, 2)).toBeNull();

@@ -1,0 +1,93 @@
+// The end of the demo: everything is asked for once more, checked, and shown as four tables or one document.
+import { printable } from '../../shared/username.js';
+import { printLines, printTable, type Column } from '../../shared/command.js';
+import * as answers from './answers.js';
+import { auditChain } from './chain-audit.js';
+import { ownChecks } from './check.js';
+import type { Daemons } from './daemons.js';
+import { expectedEarnings } from './expected-earnings.js';
+import { nameOfWorker } from './mining.js';
+import { pool_fee, type ThrowawayPool } from './pool.js';
+import type { Story } from './story.js';
+import type { Satoshis } from '../../shared/units.js';
+
+export interface Report {
+  readonly ok: boolean;
+  readonly blocks: readonly { height: number; hash: string; finder: string; state: string; reward: string; round_shares: string; carried_in: string }[];
+  readonly miners: readonly { miner: string; user: string; shares: string; earned: string; paid: string; network_fee: string; balance: string; state: string }[];
+  readonly payouts: readonly { id: number; txid: string | null; state: string; confirmations: number; network_fee: string; outputs: { address: string; amount: string }[] }[];
+  readonly audit: answers.AuditResult;
+  readonly demo: answers.AuditResult;
+}
+
+/** Ends the daemons at its end: whether they do so in order is one of the checks. */
+export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: Story): Promise<Report> {
+  const { ask } = daemons;
+  const { mining } = story;
+  const [found, settled, balances, payouts, audit] = [
+    await ask(answers.foundBlocks, 'accounting', 'blocks'),
+    await ask(answers.settledBlocks, 'payments', 'blocks'),
+    await ask(answers.balances, 'payments', 'balances'),
+    await ask(answers.payouts, 'payments', 'payouts'),
+    await ask(answers.auditResult, 'payments', 'audit'),
+  ];
+  const last = mining.solves.at(-1)!;
+  const { shares } = await ask(answers.snapshotOfBlock, 'accounting', 'snapshot', last.hash);
+  const chain = await auditChain(pool.node, pool.pool_address);
+  const received = new Map<string, Satoshis>();
+  for (const { address } of mining.miners) if (address !== null) received.set(address, await pool.received(address));
+  const expected = expectedEarnings(mining.solves, chain.rewards, pool_fee.ppm);
+  const checks = ownChecks({
+    miners: mining.miners, solves: mining.solves, orphan: story.orphan, killed: story.killed,
+    expected, chain, received, found, settled, balances, payouts,
+  });
+  for (const { name, ended } of await daemons.stop()) {
+    checks.push({ name: `${name} ends in order`, ok: ended === 0, detail: ended === 0 ? 'on SIGTERM, with status 0' : `it ended with ${ended}` });
+  }
+  const demo = { ok: checks.every(({ ok }) => ok), checks };
+  return {
+    ok: audit.ok && demo.ok,
+    blocks: settled.map((block) => {
+      const solve = mining.solves.find(({ hash }) => hash === block.hash);
+      return { ...block, finder: solve ? nameOfWorker(mining.miners, solve.worker) : '?' };
+    }),
+    miners: mining.miners.map(({ name, user }) => {
+      const line = balances.find((one) => one.user === printable(user));
+      const count = shares.find((one) => one.user === printable(user))?.count ?? '0';
+      const { earned = '-', paid = '-', network_fee = '-', balance = '-', state = 'unknown' } = line ?? {};
+      return { miner: name, user: printable(user), shares: count, earned, paid, network_fee, balance, state };
+    }),
+    payouts: payouts.map(({ id, txid, state, network_fee, outputs }) => {
+      const height = txid === null ? undefined : chain.spends.get(txid);
+      const confirmations = height === undefined ? 0 : chain.tip - height + 1;
+      return { id, txid, state, confirmations, network_fee, outputs: outputs.map(({ address, amount }) => ({ address, amount })) };
+    }),
+    audit, demo,
+  };
+}
+
+const left = (heading: string): Column => ({ heading });
+const right = (heading: string): Column => ({ heading, align: 'right' });
+
+export function printReport(report: Report): void {
+  const names = new Map(report.miners.map(({ user, miner }) => [user, miner]));
+  printLines(['', 'Blocks']);
+  printTable([right('height'), left('hash'), left('finder'), left('state'), right('reward'), right('round shares'), right('carried in')],
+    report.blocks.map((block) => [block.height, `${block.hash.slice(0, 16)}..`, block.finder, block.state, block.reward, block.round_shares, block.carried_in]));
+  printLines(['', 'Miners']);
+  printTable([left('miner'), left('user'), right('shares'), right('earned'), right('paid'), right('network fee'), right('balance'), left('state')],
+    report.miners.map(({ miner, user, shares, earned, paid, network_fee, balance, state }) =>
+      [miner, user.length > 16 ? `${user.slice(0, 14)}..` : user, shares, earned, paid, network_fee, balance, state]));
+  printLines(['', 'Payouts']);
+  printTable([right('id'), left('transaction'), left('state'), right('confirmations'), right('network fee'), left('pays')],
+    report.payouts.map(({ id, txid, state, confirmations, network_fee, outputs }) =>
+      [id, txid, state, confirmations, network_fee, outputs.map(({ address, amount }) => `${names.get(address) ?? address} ${amount}`).join(', ')]));
+  printLines(['', 'Audit (obtc-payments audit): ledger, chain and wallet']);
+  printChecks(report.audit.checks);
+  printLines(['', 'The demo\'s own checks: miners and chain against what the daemons say']);
+  printChecks(report.demo.checks);
+}
+
+function printChecks(checks: readonly answers.Check[]): void {
+  printTable([left('check'), left('result'), left('detail')], checks.map(({ name, ok, detail }) => [name, ok ? 'ok' : 'VIOLATED', detail]));
+}
