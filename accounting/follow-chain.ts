@@ -8,24 +8,27 @@
 // Each numbered part is one commit; a crash between two repeats the reads. Lines cost the node nothing: it
 // is asked about blocks, never about lines, so that forged ones cannot make us ask.
 import { sumSatoshis } from '../shared/amount.js';
-import type { BlockHeader, BlockWithCoinbase, ChainInfo } from '../shared/bitcoind/node.js';
+import type { BlockWithCoinbase, ChainInfo } from '../shared/bitcoind/node.js';
 import { timeFromText } from '../shared/database/database.js';
 import { ConfigurationFault, OutsideFailure } from '../shared/errors.js';
 import { blockHeight, type BlockHash, type BlockHeight } from '../shared/units.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { floorAbove, namesTipAtStart } from './core/floor.js';
 import { pairBlocks } from './core/pairing.js';
+import { createRipeness, patience } from './core/ripeness.js';
 import * as store from './edges/chain-store.js';
 import type { ChainScan, OwnBlock } from './edges/chain-store.js';
 import type { LogReader } from './read-log.js';
+import { followSideBranches } from './side-branches.js';
 
 const blocks_per_move = 200;
-const side_blocks_per_move = 50;
 const floor_anchors_max = 1000;
 /** While something is waited for, the node is asked this often. */
 const ask_again_ms = 1_000;
-/** A line or block that still has no partner after this long does not hold up the others. */
-const pairing_wait_factor = 5;
+/** However many lines there are (anybody can forge them), they make us look no more often than this. */
+const fresh_period_ms = 500;
+/** Blocks seen before their `Block hash changed to` line: it comes within a second. */
+const unanchored_max = 1_000;
 
 export interface ChainFollower {
   move(): Promise<Outcome>;
@@ -39,7 +42,8 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
   let looked_at_ms: number | null = null;
   let waits_for: string | null = null;
   let genesis_checked = false;
-  const foreign = new Set<string>(); // Side-branch blocks looked at and not ours.
+  const branches = followSideBranches(node);
+  const unanchored = new Map<string, BlockHeight>();
 
   async function move(): Promise<Outcome> {
     if (!target) return noteTip();
@@ -47,15 +51,24 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     if (!scan) return startScan(target);
     await checkChain(scan);
     if (config.scan_from_height !== null && config.scan_from_height !== scan.floor_height) return moveFloor(scan);
-    if ((await node.blockHashAt(blockHeight(Math.max(scan.cursor_height, 0)))) !== scan.cursor_hash) return walkBack(scan);
+    if ((await node.blockHashAt(blockHeight(Math.max(scan.cursor_height, 0)))) !== scan.cursor_hash) return walkBack(scan, target);
     if (scan.cursor_height < target.tip_height) return scanForward(scan, target);
-    return (await lookAtSideBranches(scan)) ?? (await pair()) ?? publish(scan, target);
+    if (scan.cursor_hash !== target.tip_hash) return lookAgain(); // The chain moved on while it was scanned.
+    return (await lookAtSideBranches(scan)) ?? (await confirmLateAnchors()) ?? (await pair()) ?? publish(scan, target);
+  }
+
+  /** The tip is read anew, now and not at the next period. */
+  function lookAgain(): Outcome {
+    target = null;
+    looked_at_ms = null;
+    return 'progress';
   }
 
   async function noteTip(): Promise<Outcome> {
     const period_ms = waits_for === null ? options.chain_period_ms : ask_again_ms;
-    const due = looked_at_ms === null || reader.news.fresh || clock.monotonic_ms() - looked_at_ms >= period_ms;
-    if (!due) return 'idle';
+    const since_ms = looked_at_ms === null ? Infinity : clock.monotonic_ms() - looked_at_ms;
+    const fresh_ms = options.once ? 0 : Math.min(fresh_period_ms, options.pairing_wait_ms / 4);
+    if (since_ms < (reader.news.fresh ? Math.min(fresh_ms, period_ms) : period_ms)) return 'idle';
     const info = await node.chainInfo();
     looked_at_ms = clock.monotonic_ms();
     if (!info.synced) {
@@ -65,7 +78,7 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     }
     const noted_ms = clock.now_ms();
     reader.news.fresh = false;
-    forgetOld(reader.news.tips, noted_ms - options.pairing_wait_ms * pairing_wait_factor);
+    forgetOld(reader.news.tips, noted_ms - options.pairing_wait_ms * patience);
     target = { ...info, noted_ms };
     return 'progress';
   }
@@ -125,23 +138,41 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     return 'progress';
   }
 
-  async function walkBack(scan: ChainScan): Promise<Outcome> {
-    let header: BlockHeader | null = await node.header(scan.cursor_hash);
+  async function walkBack(scan: ChainScan, tip: ChainInfo): Promise<Outcome> {
+    genesis_checked = false; // The node may have been replaced by another: that is no reorg.
+    await checkChain(scan);
+    const fork = (await forkBelow(scan.cursor_hash)) ?? (await lastKnownBelow(scan, tip));
+    await store.walkBack(database, lease, scan, fork, clock.now_ms());
+    context.log.info(`the chain was reorganised: back to height ${fork.height}`);
+    return lookAgain();
+  }
+
+  /** Down the cursor's branch to the active chain; null when the node does not know the branch. */
+  async function forkBelow(cursor: BlockHash): Promise<SeenBlock | null> {
+    let header = await node.header(cursor);
     while (header && header.height > 0 && (await node.blockHashAt(header.height)) !== header.hash) {
       header = header.previous_hash === null ? null : await node.header(header.previous_hash);
     }
-    if (!header) {
+    return header;
+  }
+
+  /** An orphan is unknown to a node with a new data directory: back to a block of ours that both know. */
+  async function lastKnownBelow(scan: ChainScan, tip: ChainInfo): Promise<SeenBlock> {
+    if (tip.tip_height < scan.cursor_height) {
       throw new OutsideFailure('retry', 'node', `the node does not know block ${scan.cursor_hash} at height ${scan.cursor_height}, which it knew before: it may be restoring its chain`);
     }
-    await store.walkBack(database, lease, scan, header, clock.now_ms());
-    context.log.info(`the chain was reorganised: back to height ${header.height}`);
-    target = null;
-    return 'progress';
+    for (const block of await store.ownBlocks(database, scan.floor_height)) {
+      if ((await node.blockHashAt(block.height)) === block.hash) return block;
+    }
+    const height = blockHeight(Math.max(scan.floor_height - 1, 0));
+    const hash = await node.blockHashAt(height);
+    if (hash === null) throw new OutsideFailure('retry', 'node', `the node has no block at height ${height}, below its tip`);
+    return { height, hash };
   }
 
   async function scanForward(scan: ChainScan, tip: ChainInfo): Promise<Outcome> {
     const own: OwnBlock[] = [];
-    const seen: { hash: BlockHash; height: BlockHeight }[] = [];
+    const seen: SeenBlock[] = [];
     let below = scan.cursor_hash;
     const last = Math.min(tip.tip_height, scan.cursor_height + blocks_per_move);
     for (let height = scan.cursor_height + 1; height <= last; height++) {
@@ -154,57 +185,51 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
       below = block.hash;
     }
     const cursor = seen.at(-1);
-    if (!cursor) {
-      target = null;
-      return 'progress';
-    }
+    if (!cursor) return lookAgain();
     await store.recordScan(database, lease, scan, { own, seen, cursor }, clock.now_ms());
+    awaitAnchors(seen);
     for (const block of own) context.log.info(`block ${block.height} ${block.hash} is ours`);
     return 'progress';
   }
 
   async function lookAtSideBranches(scan: ChainScan): Promise<Outcome | null> {
-    const known = await store.knownBlocks(database, scan.floor_height);
-    const own: OwnBlock[] = [];
-    const seen: { hash: BlockHash; height: BlockHeight }[] = [];
-    for (const tip of await node.chainTips()) {
-      if (tip.status === 'active') continue;
-      let hash: BlockHash | null = tip.hash;
-      for (let depth = 0; hash !== null && depth < tip.branch_length; depth++) {
-        if (tip.height - depth < scan.floor_height || seen.length >= side_blocks_per_move) break;
-        const block: BlockWithCoinbase | null = known.has(hash) || foreign.has(hash) ? null : await node.blockWithCoinbase(hash);
-        const next: BlockHash | null = block ? block.previous_hash : (await node.header(hash))?.previous_hash ?? null;
-        const ours = block && ownBlock(block, scan.pool_script);
-        if (ours) own.push(ours);
-        else if (block) foreign.add(hash);
-        if (block) seen.push({ hash: block.hash, height: block.height });
-        hash = next;
-      }
-    }
+    const known = await store.ownBlocks(database, scan.floor_height);
+    const seen = await branches.look(scan.floor_height, new Map(known.map((block) => [block.hash, block.previous_hash])));
     if (seen.length === 0) return null;
+    const own = seen.map((block) => ownBlock(block, scan.pool_script)).filter((block) => block !== null);
     await store.recordSideBranches(database, lease, own, seen, clock.now_ms());
+    branches.remember(seen);
+    awaitAnchors(seen);
     for (const block of own) context.log.info(`block ${block.height} ${block.hash} is ours, on a side branch`);
     return 'progress';
   }
 
-  async function pair(): Promise<Outcome | null> {
-    const unpaired = await store.loadUnpaired(database);
-    const now_ms = clock.now_ms();
-    const wait_ms = options.pairing_wait_ms;
-    const youngest = new Map<number, number>();
-    const oldest = new Map<number, number>();
-    const note = (height: number, at_ms: number): void => {
-      youngest.set(height, Math.max(at_ms, youngest.get(height) ?? at_ms));
-      oldest.set(height, Math.min(at_ms, oldest.get(height) ?? at_ms));
-    };
-    for (const block of unpaired.blocks) {
-      note(block.height, timeFromText(block.discovered_at));
-      const anchored_ms = reader.news.tips.get(block.hash);
-      if (anchored_ms !== undefined) note(block.height, anchored_ms);
+  /** Blocks whose anchor was not read yet when they were scanned: the scan could not mark it as real. */
+  function awaitAnchors(seen: readonly SeenBlock[]): void {
+    for (const block of seen) if (!reader.news.tips.has(block.hash)) unanchored.set(block.hash, block.height);
+    while (unanchored.size > unanchored_max) unanchored.delete(unanchored.keys().next().value!);
+  }
+
+  async function confirmLateAnchors(): Promise<Outcome | null> {
+    const late: SeenBlock[] = [];
+    for (const hash of reader.news.tips.keys()) {
+      const height = unanchored.get(hash);
+      if (height !== undefined) late.push({ hash: hash as BlockHash, height });
     }
-    for (const line of unpaired.lines) note(line.height, timeFromText(line.taken_at));
-    const ripe = (height: number): boolean =>
-      now_ms - youngest.get(height)! >= wait_ms || now_ms - oldest.get(height)! >= wait_ms * pairing_wait_factor;
+    if (late.length === 0) return null;
+    await store.recordAnchors(database, lease, late);
+    for (const { hash } of late) unanchored.delete(hash);
+    return 'progress';
+  }
+
+  async function pair(): Promise<Outcome | null> {
+    if (logIsUnread() !== null) return null; // A true line may stand where we may not read yet.
+    const unpaired = await store.loadUnpaired(database);
+    const ripe = createRipeness([
+      ...unpaired.lines.map(({ height, taken_at }) => ({ height, at_ms: timeFromText(taken_at) })),
+      ...unpaired.blocks.map(({ height, discovered_at }) => ({ height, at_ms: timeFromText(discovered_at) })),
+      ...unpaired.blocks.flatMap(({ height, hash }) => (reader.news.tips.has(hash) ? [{ height, at_ms: reader.news.tips.get(hash)! }] : [])),
+    ], clock.now_ms(), options.pairing_wait_ms);
     const pairs = pairBlocks(
       unpaired.blocks.filter((block) => ripe(block.height)),
       unpaired.lines.filter((line) => ripe(line.height)),
@@ -220,6 +245,12 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
   }
 
   async function publish(scan: ChainScan, tip: ChainInfo & { readonly noted_ms: number }): Promise<Outcome> {
+    const unread = logIsUnread();
+    if (unread !== null) {
+      waits_for = unread;
+      target = null;
+      return 'idle';
+    }
     const pending = await store.pendingLines(database);
     const judged = pending.filter((line) => timeFromText(line.taken_at) + options.pairing_wait_ms <= tip.noted_ms);
     const moved = scan.complete_hash !== tip.tip_hash || scan.complete_height !== tip.tip_height;
@@ -232,17 +263,25 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     return moved || judged.length > 0 ? 'progress' : 'idle';
   }
 
+  const logIsUnread = (): string | null => reader.behind ?? reader.waits_for;
+
   return {
     move: async () => {
       try {
         return await move();
       } catch (failure) {
-        target = null;
+        lookAgain();
+        genesis_checked = false; // Another node may answer next.
         throw failure;
       }
     },
     get waits_for() { return waits_for; },
   };
+}
+
+interface SeenBlock {
+  readonly hash: BlockHash;
+  readonly height: BlockHeight;
 }
 
 /** Ours if any output of the coinbase pays our script; all of them together are the reward. */

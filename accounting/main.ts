@@ -42,8 +42,14 @@ addCommand(program, {
   load: async () => (await import('./commands/snapshot.js')).snapshot,
 });
 addCommand(program, {
+  usage: 'incidents',
+  description: 'the latest counters that fell, lines that were dropped, gaps in the log',
+  examples: ['incidents', 'incidents --json'],
+  load: async () => (await import('./commands/incidents.js')).incidents,
+});
+addCommand(program, {
   usage: 'replay <logdir>',
-  description: 'rebuild the facts from the log in a scratch database and compare row by row',
+  description: 'rebuild the facts from the log and compare them with the database, row by row',
   examples: ['replay /var/log/ckpool', 'replay logs --json'],
   load: async () => (await import('./commands/replay.js')).replay,
 });

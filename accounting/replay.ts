@@ -5,9 +5,10 @@ import { integer, smallInteger, type Database } from '../shared/database/databas
 import { ConfigurationFault } from '../shared/errors.js';
 import { logPosition, shares, type LogPosition } from '../shared/units.js';
 import { nameFromBuffer, printable, type NameBytes } from '../shared/username.js';
-import type { Reading } from './core/counter-lines.js';
+import { noShares, type Reading } from './core/counter-lines.js';
 import { scanLog } from './core/log-line.js';
 import { applyStretch, type NewSnapshot, type StretchLine, type UserCount } from './core/stretch.js';
+import { isCounted } from './core/what-to-read.js';
 import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
 
 const chunk_bytes = 16 * 1024 * 1024;
@@ -33,7 +34,7 @@ export async function replayLog(
   if (survey.parts.length === 0) throw new ConfigurationFault([survey.missing ?? 'There is no log to replay.']);
   const placed = place(survey.parts, cursors);
   const readings = await storedReadings(database);
-  const rebuilt = await rebuild(placed, readings, log_files, progress);
+  const rebuilt = await rebuild(placed, readings, await baselineEnds(database), log_files, progress);
   return compare(database, rebuilt, placed[0]!.log_start);
 }
 
@@ -47,28 +48,37 @@ function place(parts: readonly LogPart[], cursors: readonly StoredCursor[]): (Lo
 }
 
 async function rebuild(
-  parts: readonly (LogPart & { log_start: bigint })[], readings: StoredReading[],
+  parts: readonly (LogPart & { log_start: bigint })[], readings: StoredReading[], baselines: bigint[],
   log_files: LogFiles, progress: (done: bigint, total: bigint) => void,
 ): Promise<NewSnapshot[]> {
   const users = new Map<NameBytes, UserCount>();
   let state = { users, risen: new Set<NameBytes>() as ReadonlySet<NameBytes>, login_seen: false, notice_seen: false };
   const snapshots: NewSnapshot[] = [];
+  const whole = parts[0]!.log_start === 0n;
   const total = parts.reduce((sum, part) => sum + part.end, 0n);
   let done = 0n;
   const queue = readings.filter((reading) => reading.position > parts[0]!.log_start);
+  const settled = baselines.filter((position) => position > parts[0]!.log_start);
   for (const part of parts) {
     let from = 0n;
     while (from < part.end) {
+      if (settled[0] !== undefined && part.log_start + from >= settled[0]) {
+        settled.shift();
+        settleAll(users);
+        state = { ...state, risen: new Set() };
+      }
       const next = queue[0] ?? null;
-      const bound = next && next.position - part.log_start < part.end ? next.position - part.log_start : part.end;
+      const bound = [next?.position, settled[0]].reduce<bigint>((least, position) =>
+        (position !== undefined && position - part.log_start < least ? position - part.log_start : least), part.end);
       const wanted = bound - from < BigInt(chunk_bytes) ? bound - from : BigInt(chunk_bytes);
-      const piece = await readLines(log_files, part, from, Number(wanted));
+      // A second reading at one place: nothing is read before it.
+      const piece = wanted > 0n ? await readLines(log_files, part, from, Number(wanted)) : { lines: [], consumed: 0n };
       from += piece.consumed;
       done += piece.consumed;
       const reached = next !== null && part.log_start + from >= next.position;
       const outcome = applyStretch(state, {
         lines: piece.lines,
-        readings: bounds(next, piece.lines, users),
+        readings: bounds(next, piece.lines, users, whole),
         reading_position: reached ? next.position : null,
         sampled: true,
       });
@@ -82,6 +92,13 @@ async function rebuild(
   return snapshots;
 }
 
+/** What a baseline does: the work so far is nobody's. */
+function settleAll(users: Map<NameBytes, UserCount>): void {
+  for (const user of users.values()) {
+    users.set(user.name, { ...user, snapshot_count: user.ledger_count, disputed_count: noShares });
+  }
+}
+
 async function readLines(log_files: LogFiles, part: LogPart & { log_start: bigint }, from: bigint, bytes_max: number) {
   const { lines, consumed } = scanLog(await log_files.read(part, from, bytes_max));
   if (consumed === 0) return { lines: [], consumed: (await log_files.skipLine(part, from)) - from };
@@ -91,17 +108,33 @@ async function readLines(log_files: LogFiles, part: LogPart & { log_start: bigin
   };
 }
 
-/** What was not stored agreed with the lines: the last line about a user is what his file said. */
-function bounds(next: StoredReading | null, lines: readonly StretchLine[], users: ReadonlyMap<NameBytes, UserCount>): Map<NameBytes, Reading> {
+/**
+ * What was not stored agreed with the lines: the last line about a user is what his file said. A user of whom
+ * nothing was counted yet is always stored, so one who is not had no file; where the log does not begin at the
+ * beginning nobody knows that.
+ */
+function bounds(
+  next: StoredReading | null, lines: readonly StretchLine[], users: ReadonlyMap<NameBytes, UserCount>, whole: boolean,
+): Map<NameBytes, Reading> {
   const readings = new Map<NameBytes, Reading>();
   if (next?.all) for (const user of users.values()) readings.set(user.name, { counter: user.counter });
-  for (const line of lines) if (line.kind === 'shares') readings.set(line.user, { counter: line.counter });
+  for (const line of lines) {
+    if (line.kind === 'shares' && (!whole || isCounted(users.get(line.user)))) readings.set(line.user, { counter: line.counter });
+  }
   for (const [name, reading] of next?.counts ?? []) readings.set(name, reading);
   return readings;
 }
 
 async function storedReadings(database: Database): Promise<StoredReading[]> {
-  const readings = await database.knex<Record<string, unknown>>('share_readings').orderBy('log_position').orderBy('id');
+  const stored = await database.knex<Record<string, unknown>>('share_readings').orderBy('id');
+  // One that stands further on than a later one was given up, because the log up to there was lost.
+  let least: bigint | null = null;
+  const readings: Record<string, unknown>[] = [];
+  for (const row of stored.reverse()) {
+    const position = integer(row['log_position']);
+    if (least === null || position <= least) readings.unshift(row);
+    if (least === null || position < least) least = position;
+  }
   const counts: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('share_reading_counts')
     .join('users', 'users.id', 'share_reading_counts.user_id')
     .select('reading_id', 'users.name as name', 'share_reading_counts.counter as file_counter');
@@ -117,6 +150,12 @@ async function storedReadings(database: Database): Promise<StoredReading[]> {
     all: row['kind'] !== 'named',
     counts: byReading.get(smallInteger(row['id'])) ?? new Map<NameBytes, Reading>(),
   }));
+}
+
+/** Where the lines behind each baseline begin: it stands on the byte before them. */
+async function baselineEnds(database: Database): Promise<bigint[]> {
+  const rows = await database.knex<Record<string, unknown>>('snapshots').where('kind', 'baseline').orderBy('log_position');
+  return rows.map((row) => integer(row['log_position']) + 1n);
 }
 
 async function compare(database: Database, rebuilt: readonly NewSnapshot[], from: bigint): Promise<ReplayResult> {

@@ -5,6 +5,7 @@ import type { Knex } from 'knex';
 import { smallInteger } from '../shared/database/database.js';
 import { openRequests, recordOutcome, type Request } from '../shared/database/requests.js';
 import { InvariantBroken } from '../shared/errors.js';
+import { logPosition } from '../shared/units.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { positionOf } from './edges/log-state.js';
 import { recordBaseline } from './edges/log-store.js';
@@ -35,7 +36,9 @@ export async function answerRequests(context: AccountingContext, reader: LogRead
     switch (asked.action) {
       case 'baseline': {
         if (!state.cursor) return { outcome: 'refused', detail: 'no log has been read yet; a baseline needs a place in it' };
-        const position = positionOf(state.cursor);
+        // On the last byte of what was read: a block line that follows at once has its own place.
+        const position = logPosition(positionOf(state.cursor) - 1n);
+        if (position < state.cursor.log_start) return { outcome: 'refused', detail: 'no line of this log has been read yet; a baseline needs a place in it' };
         const taken: unknown = await transaction('snapshots').where('log_position', position.toString()).first('id');
         if (taken) return { outcome: 'refused', detail: `there is a snapshot at this very place (${position}) already` };
         const risen = [...state.risen].map((name) => state.users.get(name)!);

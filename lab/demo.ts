@@ -25,7 +25,7 @@ interface DemoOptions {
 }
 
 const program = new Command('./accounting.sh demo')
-  .description('A throwaway pool with real blocks: it mines, loses a block, is killed while it pays, and pays everyone once.')
+  .description('A throwaway pool with real blocks: it loses one, is killed while it pays, and pays everyone once.')
   .option('--json', 'print one JSON document instead of tables', false)
   .option('--keep', 'keep the directory with configuration, logs and database, and say where it is', false)
   .helpOption('-h, --help', 'print this help')
@@ -39,9 +39,17 @@ async function demo(options: DemoOptions): Promise<number> {
   process.on('SIGHUP', () => hung_up.abort('SIGHUP'));
   const stop = AbortSignal.any([stopOnSignals(), hung_up.signal]);
   const steps = createSteps();
-  const binary = await provideNodeBinary(steps, stop);
+  const binary = await provideNodeBinary(steps, stop).catch((failure: unknown) => {
+    if (failure instanceof Interrupted) return null;
+    throw failure;
+  });
+  if (binary === null) return interrupted(steps, stop);
   steps.now('starting a node');
-  const pool = await startPool(binary);
+  const pool = await startPool(binary).catch((failure: unknown) => {
+    if (!stop.aborted) steps.done(`The demo failed: ${sentenceOf(failure)} Nothing is left of it.`);
+    return null;
+  });
+  if (pool === null) return stop.aborted ? interrupted(steps, stop) : exit_status.failed;
   const daemons = createDaemons(pool, stop);
   const abandon = () => {
     daemons.abandon();
@@ -55,10 +63,7 @@ async function demo(options: DemoOptions): Promise<number> {
     keep ||= !report.ok;
     return report.ok ? exit_status.done : exit_status.failed;
   } catch (failure) {
-    if (stop.aborted) {
-      steps.done('interrupted: ending everything');
-      return 128 + ({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }[String(stop.reason)] ?? 2);
-    }
+    if (stop.aborted) return interrupted(steps, stop);
     if (failure instanceof ConfigurationFault) throw failure;
     keep = true;
     steps.done(`The demo failed: ${sentenceOf(failure)} The logs are in ${pool.directory}.`);
@@ -69,6 +74,12 @@ async function demo(options: DemoOptions): Promise<number> {
     await pool.close(keep && !stop.aborted);
     process.off('exit', abandon);
   }
+}
+
+/** @returns the status that the signal would have given. */
+function interrupted(steps: Steps, stop: AbortSignal): number {
+  steps.done('interrupted: ending everything');
+  return 128 + ({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }[String(stop.reason)] ?? 2);
 }
 
 interface Performance {
@@ -101,8 +112,9 @@ const howToLookAround = ({ directory, config_file }: ThrowawayPool): string =>
     `node dist/payments/main.js payouts -c ${config_file}`].join('\n            ');
 
 function sentenceOf(failure: unknown): string {
-  if (failure instanceof DemoFailed || failure instanceof OutsideFailure || failure instanceof Interrupted) return failure.message;
-  return failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure);
+  if (failure instanceof DemoFailed || failure instanceof OutsideFailure) return failure.message;
+  const words = failure instanceof Error ? failure.message : String(failure);
+  return /[.!?]$/.test(words) ? words : `${words}.`;
 }
 
 await runProgram(program);

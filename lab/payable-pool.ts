@@ -31,9 +31,11 @@ export interface PayablePool {
 
 export async function createPayablePool(
   database: Database, chain: PoolNode, addresses: { readonly pool: string; readonly nobody: string }, change: Partial<Config> = {},
+  /** Where accounting's login writes, if payments has one of its own. */
+  facts_database: Database = database,
 ): Promise<PayablePool> {
   const context = await openPayments(database, chain.node, addresses.pool, change);
-  const facts = createFacts(database, chain.node, addresses.pool);
+  const facts = createFacts(facts_database, chain.node, addresses.pool);
   const bury = async (blocks: number) => { await chain.mine(blocks, addresses.nobody); };
   return {
     context, facts, bury,

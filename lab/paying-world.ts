@@ -17,10 +17,12 @@ export interface PayingWorld extends PayablePool {
   readonly operator: string;
 }
 
-export async function createPayingWorld(database: Database, change: Partial<Config> = {}): Promise<PayingWorld> {
+export async function createPayingWorld(
+  database: Database, change: Partial<Config> = {}, facts_database: Database = database,
+): Promise<PayingWorld> {
   const sim = createSimulatedNode();
   const chain = { node: sim.node, mine: async (blocks: number, address: string) => sim.mine(blocks, address) };
-  const pool = await createPayablePool(database, chain, { pool: sim.newAddress(), nobody: sim.foreignAddress() }, change);
+  const pool = await createPayablePool(database, chain, { pool: sim.newAddress(), nobody: sim.foreignAddress() }, change, facts_database);
   return { ...pool, sim, alice: sim.foreignAddress(), bob: sim.foreignAddress('legacy'), operator: sim.newAddress() };
 }
 

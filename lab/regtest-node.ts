@@ -176,7 +176,11 @@ function spawnNode(binary: string, directory: string, port: number, more: readon
     '-regtest', `-datadir=${directory}`, `-conf=${join(directory, 'node.conf')}`, '-server',
     `-rpcport=${port}`, '-rpcbind=127.0.0.1', '-rpcallowip=127.0.0.1', '-listen=0', '-dnsseed=0', '-discover=0',
     '-fallbackfee=0.0001', '-keypool=20', '-dbcache=32', '-par=1', '-printtoconsole=0', ...litecoin, ...more,
-  ], { stdio: ['ignore', 'ignore', 'pipe'] });
+  ], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // Debian's litecoind is a script that makes ~/.litecoin first.
+    env: { ...process.env, HOME: directory },
+  });
   const killWithUs = () => { child.kill('SIGKILL'); };
   process.once('exit', killWithUs);
   child.once('exit', () => process.off('exit', killWithUs));
@@ -190,7 +194,7 @@ async function untilReady(child: ChildProcess, rpc: RegtestNode['rpc'], timeout_
   child.once('error', (failure) => { said = failure.message; });
   const limit_ms = performance.now() + timeout_ms;
   for (;;) {
-    if (child.exitCode !== null || child.pid === undefined) {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
       throw new Error(`The regtest node ended at its start: ${said.trim()}`);
     }
     try {

@@ -1,7 +1,8 @@
 // One look at the chain for one decision: all answers from the same active chain, or none. Reads only.
 import type { WalletNode } from '../shared/bitcoind/node.js';
+import type { Config } from '../shared/config.js';
 import type { Database } from '../shared/database/database.js';
-import { OutsideFailure } from '../shared/errors.js';
+import { ConfigurationFault, OutsideFailure } from '../shared/errors.js';
 import { satoshis, type BlockHash, type BlockHeight, type Satoshis, type TransactionId } from '../shared/units.js';
 import { standing, type ChainView, type Standing } from './core/block-state.js';
 import { chainScan } from './edges/facts.js';
@@ -19,7 +20,9 @@ export async function lookAtChain(node: Chain, database: Database): Promise<Look
   const scan = await chainScan(database.knex);
   const { tip_height, tip_hash, synced } = await node.chainInfo();
   const complete = scan?.complete ?? null;
-  const complete_in_chain = complete !== null && (await node.blockHashAt(complete.height)) === complete.hash;
+  // Mostly accounting is at the tip, and the node need not be asked again.
+  const complete_in_chain = complete !== null
+    && (complete.hash === tip_hash || (await node.blockHashAt(complete.height)) === complete.hash);
   return {
     tip_height,
     tip_hash,
@@ -36,7 +39,7 @@ export async function standingOf(node: Chain, block: { hash: BlockHash; height: 
  * To be called after the last read of a decision.
  * @throws OutsideFailure retry when the chain was reorganised since the look: its answers do not belong together.
  */
-export async function requireSameChain(node: Chain, look: Look): Promise<void> {
+export async function requireSameChain(node: Chain, look: Pick<Look, 'tip_height' | 'tip_hash'>): Promise<void> {
   if ((await node.blockHashAt(look.tip_height)) === look.tip_hash) return;
   throw new OutsideFailure('retry', 'node', 'The chain was reorganised while it was being read; it is read again.');
 }
@@ -56,10 +59,14 @@ export async function readCoinbase(node: WalletNode, hash: BlockHash, pool_scrip
   return { txid: block.coinbase_txid, reward_sats: satoshis(reward) };
 }
 
-/** scriptPubKey of the pool's address in hex. @throws OutsideFailure refused when the node rejects the address. */
-export async function poolScript(node: Pick<WalletNode, 'address'>, pool_address: string): Promise<string> {
+/** scriptPubKey of the pool's address in hex. @throws ConfigurationFault when it is no address of the node's chain. */
+export async function poolScript(
+  node: Pick<WalletNode, 'address'>, { file, pool_address }: Pick<Config, 'file' | 'pool_address'>,
+): Promise<string> {
   const { valid, script } = await node.address(pool_address);
   if (valid && script !== null) return script;
-  throw new OutsideFailure('refused', 'node',
-    `The node rejects btcaddress ${pool_address}: it is no address of this node's network.`);
+  throw new ConfigurationFault([
+    `${file}: btcaddress ${JSON.stringify(pool_address)} is no address of the node's chain: correct it, or point `
+      + 'btcd[0].url at the pool\'s own node.',
+  ]);
 }

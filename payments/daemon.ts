@@ -6,8 +6,11 @@
 // operators' requests are looked at.
 import type { Daemon } from '../shared/daemon.js';
 import { lease_duration_ms, type DaemonLease } from '../shared/database/lease.js';
+import type { BlockHash } from '../shared/units.js';
 import type { NamedMove, PaymentsContext, RequestHandler } from './context.js';
+import { chainScan } from './edges/facts.js';
 import { watchForeignSpends } from './foreign-spends.js';
+import { watch } from './paying/watch.js';
 import { checkNode, rememberIdentity, requireSynced } from './preflight.js';
 import { actOnRequest } from './requests.js';
 import { settle } from './settle.js';
@@ -31,9 +34,8 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
   ];
   let renewed_at_ms = clock.monotonic_ms();
   let next_pass_ms = renewed_at_ms;
-  /** Of this pass: what is expensive to look at and cannot be undone by our own moves is looked at once. */
-  let node_checked = false;
-  let spends_checked = false;
+  /** What is expensive to look at, and can change only with the chain, is looked at once for each tip. */
+  let looked_at: BlockHash | null = null;
 
   async function step(): Promise<'progress' | 'idle'> {
     if (clock.monotonic_ms() - renewed_at_ms >= renew_every_ms) {
@@ -50,17 +52,19 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
   }
 
   async function pass(): Promise<'progress' | 'idle'> {
-    await requireSynced(context);
-    if (!node_checked) {
-      const identity = await checkNode(context);
-      node_checked = true;
-      if ((await rememberIdentity(context, identity)) === 'progress') return 'progress';
+    const { tip_hash } = await requireSynced(context);
+    if (tip_hash !== looked_at) {
+      if ((await rememberIdentity(context, await checkNode(context))) === 'progress') return 'progress';
+      if ((await watchForeignSpends(context)) === 'progress') return 'progress';
+      // Until accounting has said which chain and script are its own, they are compared at every pass.
+      if (await chainScan(context.database.knex)) looked_at = tip_hash;
     }
-    if (!spends_checked && (await watchForeignSpends(context)) === 'progress') return 'progress';
-    spends_checked = true;
-    for (const { move } of moves) if ((await move(context)) === 'progress') return 'progress';
-    node_checked = false;
-    spends_checked = false;
+    for (const { move } of moves) {
+      if ((await move(context)) !== 'progress') continue;
+      // A payout newly seen in the chain has change that a stranger may have spent: look before the next plan.
+      if (move === watch) looked_at = null;
+      return 'progress';
+    }
     next_pass_ms = clock.monotonic_ms() + config.check_mature_period_ms;
     return 'idle';
   }

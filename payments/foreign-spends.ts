@@ -1,74 +1,124 @@
-// One move: is a coinbase of the pool spent by a transaction that the ledger does not know? Then the database
-// was restored from an older copy, or somebody else pays from this wallet, and paying by this ledger could pay
-// twice. An incident stops paying until a person has looked. In order: ask the wallet for its coins, then the
-// ledger for the coins it has spent (so a spend of ours is always found there), then the node about each coin
-// that neither names. A silent node accuses nobody.
+// One move: is a coin of the pool (an output of its coinbases, or the change of a payout) spent by a transaction
+// that the ledger does not know? Then the database was restored from an older copy, or somebody else pays from
+// this wallet, and paying by this ledger could pay twice. An incident for each stops paying until a person has
+// looked. In order: ask the wallet for its coins, then the ledger for the coins it has spent (so a spend of ours
+// is always found there), then the node about each coin that neither names. A silent node accuses nobody.
+import type { Knex } from 'knex';
+import type { UnspentOutput } from '../shared/bitcoind/node.js';
 import { timeText } from '../shared/database/database.js';
-import { blockHeight } from '../shared/units.js';
+import { blockHeight, type BlockHash, type TransactionId } from '../shared/units.js';
+import { conflictedCoins, foreign_spend } from './acknowledged.js';
 import { poolScript } from './chain-view.js';
 import type { PaymentsContext } from './context.js';
-import { knownCoinbases, matureBlocks, type FactBlock } from './edges/facts.js';
+import { coinKey } from './core/coin-choice.js';
+import { matureBlocks, type FactBlock } from './edges/facts.js';
 import { incidentSubjects, raiseIncident } from './edges/incident-store.js';
+import { changeOutputs, coinsOfTheLedger } from './edges/transaction-store.js';
 
 /** Consensus lets nobody spend a coinbase earlier. */
 const coinbase_depth = 100;
-const kind = 'foreign_spend';
+/** Incidents raised in one transaction. */
+const raised_at_once = 100;
 
 export interface ForeignSpend {
-  readonly block: FactBlock;
-  readonly output_index: number;
+  /** What an incident about it is called: the block's hash, or txid:index of a change output. */
+  readonly subject: string;
+  /** The coin, as the beginning of a sentence. */
+  readonly coin: string;
 }
 
-/** Raises one incident at most for each call. */
+/** Raises what is new in one transaction. */
 export async function watchForeignSpends(context: PaymentsContext): Promise<'progress' | 'idle'> {
-  const raised = await incidentSubjects(context.database.knex, kind);
-  const [spend] = await foreignSpends(context, raised, 1);
-  if (!spend) return 'idle';
   const { database, lease, clock, log } = context;
-  const detail = sentence(spend);
+  const raised = await incidentSubjects(database.knex, foreign_spend);
+  const spends = await foreignSpends(context, raised, raised_at_once);
+  if (spends.length === 0) return 'idle';
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    await raiseIncident(transaction, {
-      kind, subject: spend.block.hash, stops_paying: true, detail, raised_at: timeText(clock.now_ms()),
-    });
+    for (const spend of spends) {
+      await raiseIncident(transaction, {
+        kind: foreign_spend, subject: spend.subject, stops_paying: true, detail: sentence(spend), raised_at: timeText(clock.now_ms()),
+      });
+    }
   });
-  log.error(detail, { height: spend.block.height });
+  for (const spend of spends) log.error(sentence(spend), { subject: spend.subject });
   return 'progress';
 }
 
-/** Own mature coinbases that are spent and not by the ledger; blocks in `except` (hashes) are left out. */
+/** Coins of the pool that are spent, and not by the ledger; subjects in `except` are left out. */
 export async function foreignSpends(
-  { config, database, node }: PaymentsContext, except: ReadonlySet<string>, limit: number,
+  context: PaymentsContext, except: ReadonlySet<string>, limit: number,
 ): Promise<ForeignSpend[]> {
+  const { config, database: { knex }, node } = context;
   const { tip_height } = await node.chainInfo();
   if (tip_height < coinbase_depth) return [];
-  const unspent = new Set((await node.walletCoins()).map(({ txid }) => txid));
-  const blocks = await matureBlocks(database.knex, blockHeight(tip_height - coinbase_depth));
-  const spent_by_us = await knownCoinbases(database.knex);
-  const doubtful = blocks.filter(({ hash, coinbase_txid }) =>
-    !except.has(hash) && !unspent.has(coinbase_txid) && !spent_by_us.has(coinbase_txid));
-  if (doubtful.length === 0) return [];
-  const pool_script = await poolScript(node, config.pool_address);
+  const coins = await node.walletCoins();
+  const blocks = await matureBlocks(knex, blockHeight(tip_height - coinbase_depth));
+  const changes = await changeOutputs(knex);
+  const spent_by_us = await explainedCoins(knex);
+  const pool_script = await poolScript(node, config);
+
+  const accounted = amountsByTransaction([...coins.filter(({ script }) => script === pool_script), ...spent_by_us.values()]);
+  const unspent = new Set(coins.map(coinKey));
   const found: ForeignSpend[] = [];
-  for (const block of doubtful) {
-    if (found.length >= limit) break;
-    if ((await node.blockHashAt(block.height)) !== block.hash) continue;
-    const output_index = await spentOutput(node, block, pool_script);
-    if (output_index !== null) found.push({ block, output_index });
+  for (const block of blocks) {
+    if (found.length >= limit) return found;
+    if (except.has(block.hash) || (accounted.get(block.coinbase_txid) ?? 0n) >= block.reward_sats) continue;
+    const index = await spentOutput(node, block, pool_script, spent_by_us);
+    if (index === null) continue;
+    const coin = `The coinbase of block ${block.height} (${coinKey({ txid: block.coinbase_txid, index })})`;
+    found.push({ subject: block.hash, coin });
+  }
+  for (const change of changes) {
+    const key = coinKey(change);
+    if (found.length >= limit) return found;
+    if (except.has(key) || unspent.has(key) || spent_by_us.has(key) || !(await isSpentChange(node, change))) continue;
+    found.push({ subject: key, coin: `The change of a payout (${key})` });
   }
   return found;
 }
 
-async function spentOutput(node: PaymentsContext['node'], block: FactBlock, pool_script: string): Promise<number | null> {
+/** Coins of live payouts, and those whose loss to somebody else was told with a payout that was released. */
+async function explainedCoins(knex: Knex): ReturnType<typeof coinsOfTheLedger> {
+  const conflicted = await conflictedCoins(knex);
+  const coins = await coinsOfTheLedger(knex);
+  return new Map([...coins].filter(([key, { live }]) => live || conflicted.has(key)));
+}
+
+function amountsByTransaction(coins: readonly Pick<UnspentOutput, 'txid' | 'amount'>[]): Map<TransactionId, bigint> {
+  const amounts = new Map<TransactionId, bigint>();
+  for (const { txid, amount } of coins) amounts.set(txid, (amounts.get(txid) ?? 0n) + amount);
+  return amounts;
+}
+
+/** Only while the block is in the active chain does an output that is not there mean that it is spent. */
+async function spentOutput(
+  node: PaymentsContext['node'], block: FactBlock, pool_script: string, spent_by_us: ReadonlyMap<string, unknown>,
+): Promise<number | null> {
+  const inChain = async (): Promise<boolean> => (await node.blockHashAt(block.height)) === block.hash;
+  if (!(await inChain())) return null;
   const content = await node.blockWithCoinbase(block.hash);
   for (const { index, script, amount } of content?.coinbase_outputs ?? []) {
-    if (script !== pool_script || amount === 0n) continue;
-    if ((await node.unspentOutput(block.coinbase_txid, index, true)) === null) return index;
+    if (script !== pool_script || amount === 0n || spent_by_us.has(coinKey({ txid: block.coinbase_txid, index }))) continue;
+    if ((await node.unspentOutput(block.coinbase_txid, index, true)) !== null) continue;
+    return (await inChain()) ? index : null;
   }
   return null;
 }
 
-const sentence = ({ block, output_index }: ForeignSpend): string =>
-  `The coinbase of block ${block.height} (${block.coinbase_txid}:${output_index}) was spent by a transaction that this ledger does `
-  + 'not know: the database was restored from an older copy, or something else pays from this wallet. Nothing is paid until an '
-  + 'operator has looked and resolved this incident.';
+/** Its transaction stands in the same block of the active chain before and after the output is not found. */
+async function isSpentChange(
+  node: PaymentsContext['node'], { txid, index }: { readonly txid: TransactionId; readonly index: number },
+): Promise<boolean> {
+  const blockOf = async (): Promise<BlockHash | null> => {
+    const known = await node.walletTransaction(txid);
+    return known && known.confirmations > 0 ? known.block_hash : null;
+  };
+  const block = await blockOf();
+  if (block === null || (await node.unspentOutput(txid, index, true)) !== null) return false;
+  return (await blockOf()) === block;
+}
+
+const sentence = ({ coin }: ForeignSpend): string =>
+  `${coin} was spent by a transaction that this ledger does not know: the database was restored from an older copy, or `
+  + 'something else pays from this wallet. Nothing is paid until an operator has looked and resolved this incident.';

@@ -2,6 +2,7 @@
 // wallet, a durable database of the current schema, and no own coinbase spent by a stranger to the ledger.
 // A wrong set-up ends the start (ConfigurationFault); a node that is catching up is waited for. The first
 // start writes the chain and the script down, in one transaction; every other compares. It never guesses.
+import type { ChainInfo } from '../shared/bitcoind/node.js';
 import { durabilityFaults } from '../shared/database/preflight.js';
 import { verifySchema } from '../shared/database/migrate.js';
 import { timeText } from '../shared/database/database.js';
@@ -20,9 +21,10 @@ export async function checkDatabase({ database }: Pick<PaymentsContext, 'databas
 }
 
 /** @throws OutsideFailure retry while the node is catching up. */
-export async function requireSynced({ node }: Pick<PaymentsContext, 'node'>): Promise<void> {
-  const { synced, tip_height } = await node.chainInfo();
-  if (synced) return;
+export async function requireSynced({ node }: Pick<PaymentsContext, 'node'>): Promise<ChainInfo> {
+  const info = await node.chainInfo();
+  const { synced, tip_height } = info;
+  if (synced) return info;
   throw new OutsideFailure('retry', 'node',
     `The node is still catching up with the chain (at block ${tip_height}); nothing is settled or paid until it has.`);
 }
@@ -38,7 +40,7 @@ export async function checkNode(context: PaymentsContext): Promise<Identity> {
   const { config, database, node } = context;
   const genesis = await node.blockHashAt(blockHeight(0));
   if (genesis === null) throw new OutsideFailure('unknown', 'node', 'The node does not name its genesis block; it is asked again.');
-  const identity: Identity = { genesis_hash: genesis, pool_script: await poolScript(node, config.pool_address) };
+  const identity: Identity = { genesis_hash: genesis, pool_script: await poolScript(node, config) };
   const scan = await chainScan(database.knex);
   const faults: string[] = [];
   for (const name of ['genesis_hash', 'pool_script'] as const) {

@@ -11,6 +11,7 @@ import { factsAndLedgerChecks } from './commands/audit-checks.js';
 import { openIncidents } from './edges/incident-store.js';
 import { resolveIncident } from './edges/incident-store.js';
 import { accountBalances, minerBalances } from './edges/ledger-store.js';
+import { payoutRequests } from './paying/requests.js';
 import { settle } from './settle.js';
 import { createBlockWatch } from './watch-blocks.js';
 
@@ -184,6 +185,10 @@ describe('settling', () => {
       expect(await settle(payments)).toBe('idle');
       expect(await openIncidents(payments.database.knex)).toMatchObject([{ kind: 'disputed_counts', stops_paying: false }]);
       expect(await states(payments)).toEqual(['immature', 'immature']);
+      const [incident] = await openIncidents(payments.database.knex);
+      const word = { id: 1, action: 'resolve', arguments: { incident_id: incident?.id, choice: 'resume' }, requested_by: 'test', requested_at: '' };
+      expect(await payoutRequests['resolve']?.(payments, word))
+        .toMatchObject({ outcome: 'refused', detail: expect.stringContaining('obtc-accounting resolve') });
       await facts.decideDispute(disputed, 'dropped');
       expect(await settleAll(payments)).toBe(2);
       expect(await openIncidents(payments.database.knex)).toEqual([]);

@@ -46,6 +46,12 @@ async function disputeOf(knex: Knex, block: FactBlock): Promise<string | null> {
   return disputed(await openDisputes(knex, cut_from, cut_to));
 }
 
+/** What is disputed in the round of an undecided block; null when nothing is. */
+export async function disputedNow({ database: { knex } }: Pick<PaymentsContext, 'database'>, hash: string): Promise<string | null> {
+  const block = (await undecidedBlocks(knex)).find((one) => one.hash === hash);
+  return block ? disputeOf(knex, block) : null;
+}
+
 const disputed = (snapshots: readonly number[]): string | null =>
   snapshots.length === 0 ? null : `share counts of its round are disputed (snapshot ${snapshots.join(', ')})`;
 
@@ -84,7 +90,7 @@ async function decide(context: PaymentsContext, block: FactBlock): Promise<Outco
     await requireSameChain(node, look);
     return orphan(context, block, look);
   }
-  const coinbase = await readCoinbase(node, block.hash, await poolScript(node, config.pool_address));
+  const coinbase = await readCoinbase(node, block.hash, await poolScript(node, config));
   if (!coinbase) return { waits: 'the node does not have the content of this block (is it pruned?)' };
   await requireSameChain(node, look);
   return credit(context, block, coinbase, look);
@@ -126,11 +132,15 @@ async function credit(
       entries: settleEntries({ ...decision, credits }),
     });
     return {
-      done: credits.length > 0
-        ? `Block ${block.height} is credited to ${credits.length} users.`
-        : `Block ${block.height} has an empty round: its reward is carried to the next round with work.`,
+      done: creditedSentence(block, credits.length, decision.round_shares > 0n),
     };
   });
+}
+
+function creditedSentence({ height }: FactBlock, users: number, has_work: boolean): string {
+  if (users > 0) return `Block ${height} is credited to ${users} users.`;
+  if (has_work) return `Block ${height} is settled and leaves nothing to divide after the pool fee.`;
+  return `Block ${height} has an empty round: its reward is carried to the next round with work.`;
 }
 
 /** Two readings of one coinbase must agree. An operator's word says that the chain's is to be taken. */

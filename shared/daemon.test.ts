@@ -118,6 +118,16 @@ describe('the loop', () => {
     expect(finished).toBe(true);
   });
 
+  it('leaves a step that hangs on a silent node behind, seconds after it was told to stop', async () => {
+    const stop = new AbortController();
+    const daemon: Daemon = { idle_ms: 1, step: () => new Promise(() => undefined) };
+    const running = runDaemon(daemon, { clock: systemClock, log: notebook(), stop: stop.signal });
+    const started_ms = systemClock.monotonic_ms();
+    stop.abort();
+    await running;
+    expect(systemClock.monotonic_ms() - started_ms).toBeLessThan(4_500);
+  });
+
   it('makes no step at all when asked to stop before', async () => {
     const stop = new AbortController();
     stop.abort();

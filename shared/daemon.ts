@@ -1,6 +1,7 @@
 // The loop that both daemons use. A daemon is one `step()`: one bounded move with at most one effect. The
 // loop repeats it, sleeps when it is idle, backs off while the outside does not answer, and stops between two
-// steps, never inside one. Only a failure of the outside is waited out; anything else (a broken invariant, a
+// steps. A step that hangs on a silent node when it is told to stop is left behind after three seconds: it may
+// die anywhere without harm, and the lease that is given back fences off whatever it would still write. Only a failure of the outside is waited out; anything else (a broken invariant, a
 // lost lease, a fault of the configuration, a defect) ends the loop, because going on could do harm.
 import { createBackoff, type Backoff } from './backoff.js';
 import type { Clock } from './clock.js';
@@ -15,6 +16,9 @@ export interface Daemon {
   wake?(): Promise<void>;
 }
 
+/** How long a step may still take after the daemon was told to stop. */
+const stop_grace_ms = 3_000;
+
 export interface LoopPorts {
   readonly clock: Clock;
   readonly log: Logger;
@@ -28,7 +32,7 @@ export async function runDaemon(daemon: Daemon, ports: LoopPorts): Promise<void>
   const outage = reportOutages(log);
   while (!stop.aborted) {
     try {
-      const outcome = await daemon.step();
+      const outcome = await stepOrStop(daemon, clock, stop);
       backoff.reset();
       if (outcome === 'progress') continue;
       outage.over();
@@ -55,7 +59,7 @@ export async function runOnce(
   while (!stop.aborted) {
     const started_ms = clock.monotonic_ms();
     try {
-      const outcome = await daemon.step();
+      const outcome = await stepOrStop(daemon, clock, stop);
       backoff.reset();
       if (outcome === 'idle') return;
     } catch (error) {
@@ -66,6 +70,25 @@ export async function runOnce(
       await clock.sleep(Math.min(backoff.next_ms(), left_ms), stop);
       left_ms -= clock.monotonic_ms() - started_ms;
     }
+  }
+}
+
+/** The step's outcome, or 'idle' when the daemon was told to stop and the step did not end in time. */
+async function stepOrStop(daemon: Daemon, clock: Clock, stop: AbortSignal): Promise<'progress' | 'idle'> {
+  const step = daemon.step();
+  const ended = new AbortController();
+  const onStop: { call: () => void } = { call: () => undefined };
+  const given_up = new Promise<'idle'>((resolve) => {
+    onStop.call = () => void clock.sleep(stop_grace_ms, ended.signal).then(() => resolve('idle'));
+  });
+  stop.addEventListener('abort', onStop.call, { once: true });
+  try {
+    return await Promise.race([step, given_up]);
+  } finally {
+    ended.abort();
+    stop.removeEventListener('abort', onStop.call);
+    // Left behind, it may fail later; nobody waits for it any more.
+    step.catch(() => undefined);
   }
 }
 

@@ -6,8 +6,10 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Report } from '../lab/demo/report.js';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const demo = join(root, 'dist/lab/demo.js');
@@ -71,15 +73,15 @@ describe('the demo', () => {
   it('pays every miner once, although a block is orphaned and payments is killed while it pays, and leaves nothing', async () => {
     const { status, stdout, stderr } = await startDemo('--json').ended;
     expect(status, stderr).toBe(0);
-    const report = JSON.parse(stdout);
+    const report = JSON.parse(stdout) as Report & { readonly seconds: number };
     expect(report.ok).toBe(true);
-    expect([...report.audit.checks, ...report.demo.checks].filter((check: { ok: boolean }) => !check.ok)).toEqual([]);
+    expect([...report.audit.checks, ...report.demo.checks].filter(({ ok }) => !ok)).toEqual([]);
     expect(report.demo.checks.length).toBeGreaterThanOrEqual(8);
-    expect(report.blocks.filter((block: { state: string }) => block.state === 'orphaned')).toHaveLength(1);
-    expect(report.blocks.filter((block: { state: string }) => block.state === 'credited')).toHaveLength(8);
+    expect(report.blocks.filter(({ state }) => state === 'orphaned')).toHaveLength(1);
+    expect(report.blocks.filter(({ state }) => state === 'credited')).toHaveLength(8);
     expect(report.payouts.length).toBeGreaterThanOrEqual(2);
     for (const payout of report.payouts) expect(payout).toMatchObject({ state: 'final', txid: expect.stringMatching(/^[0-9a-f]{64}$/) });
-    const states = Object.fromEntries(report.miners.map((miner: { miner: string; state: string }) => [miner.miner, miner.state]));
+    const states = Object.fromEntries(report.miners.map(({ miner, state }) => [miner, state]));
     expect(states).toMatchObject({ garage: 'quarantined', dave: 'below_threshold' });
     expect(stderr).toMatch(/payments is killed \(SIGKILL\) while it pays/);
     expect(report.seconds).toBeLessThan(120);
@@ -99,6 +101,28 @@ describe('the demo', () => {
     expect(stdout).toBe('');
     expect(stderr).toMatch(/interrupted: ending everything\n$/);
     expectNothingLeft();
+  });
+
+  it('leaves nothing running when Ctrl-C reaches its node as well, which is still starting', async () => {
+    const { child, ended } = startDemo();
+    while (processesUnder(place).length === 0) await wait(5);
+    for (const pid of [child.pid!, ...processesUnder(place)]) process.kill(pid, 'SIGINT');
+    const { status, stderr } = await ended;
+    expect(status, stderr).toBe(130);
+    expectNothingLeft();
+  });
+
+  it('says in one sentence what failed, and keeps the logs', async () => {
+    const { ended, said } = startDemo();
+    await said(/finds block/);
+    const [accounting] = processesUnder(place).filter((pid) => /accounting\/main/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1')));
+    process.kill(accounting!, 'SIGKILL');
+    const { status, stdout, stderr } = await ended;
+    expect(status).toBe(1);
+    expect(stdout).toBe('');
+    const [, directory] = /The demo failed: The accounting daemon ended by itself .* The logs are in (\S+)\.\n$/.exec(stderr) ?? [];
+    expect(readdirSync(directory!)).toEqual(expect.arrayContaining(['accounting.log', 'payments.log', 'logs', 'ckpool.conf']));
+    expect(processesUnder(place)).toEqual([]);
   });
 
   it('leaves nothing running when the impatient interrupt it twice', async () => {

@@ -8,6 +8,7 @@ import { loadConfig, type Config } from '../../shared/config.js';
 import { connect } from '../../shared/database/connect.js';
 import { verifySchema } from '../../shared/database/migrate.js';
 import { durabilityFaults } from '../../shared/database/preflight.js';
+import { OutsideFailure } from '../../shared/errors.js';
 import { scanLog } from '../core/log-line.js';
 
 interface Check {
@@ -18,6 +19,7 @@ interface Check {
 
 export const check: Action = async ({ config_file, json }) => {
   const config = loadConfig(config_file, process.env);
+  let out_of_reach = false;
   const checks: Check[] = [{ name: 'configuration', ok: true, detail: config.file }];
   for (const warning of config.warnings) checks.push({ name: 'configuration', ok: true, detail: warning });
   for (const [name, work] of [
@@ -29,13 +31,17 @@ export const check: Action = async ({ config_file, json }) => {
   ] as const) {
     checks.push(await work().then(
       (detail) => ({ name, ok: true, detail }),
-      (failure: unknown) => ({ name, ok: false, detail: failure instanceof Error ? failure.message : String(failure) }),
+      (failure: unknown) => {
+        out_of_reach ||= failure instanceof OutsideFailure;
+        return { name, ok: false, detail: failure instanceof Error ? failure.message : String(failure) };
+      },
     ));
   }
   const ok = checks.every((one) => one.ok);
   if (json) printJson({ ok, checks });
   else printTable([{ heading: 'check' }, { heading: '' }, { heading: 'detail' }], checks.map((one) => [one.name, one.ok ? 'ok' : 'FAILED', one.detail]));
-  return ok ? exit_status.done : exit_status.failed;
+  if (ok) return exit_status.done;
+  return out_of_reach ? exit_status.out_of_reach : exit_status.failed;
 };
 
 async function checkDatabase(config: Config): Promise<string> {

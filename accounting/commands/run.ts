@@ -17,6 +17,8 @@ import { openLogFiles } from '../edges/log-files.js';
 
 /** ckpool re-opens its log once a minute: a renamed file is finished when it was quiet for longer. */
 const quiet_ms = 60_000;
+/** A silent node keeps the log from being read no longer than this. */
+const node_timeout_ms = 8_000;
 
 export const run: Action = async ({ config_file, options }) => {
   const once = options['once'] === true;
@@ -45,7 +47,7 @@ async function follow(config: Config, database: Database, ports: StartPorts): Pr
   let daemon: AccountingDaemon | null = null;
   try {
     await runLeased(database, 'accounting_lease', ports, (lease) => {
-      const node = createNode({ ...config.node, wallet: null, passphrase: null });
+      const node = createNode({ ...config.node, wallet: null, passphrase: null, timeout_ms: node_timeout_ms });
       const all = { ...defaultOptions, once, pairing_wait_ms: once ? 0 : defaultOptions.pairing_wait_ms, chain_period_ms: config.check_logs_period_ms };
       log.info(once ? 'reading what there is' : `following ${config.log_file}`);
       daemon = createAccountingDaemon({ config, database, lease, node, clock, log, log_files, options: all }, wake);

@@ -38,6 +38,7 @@ describe('which lines about a user are believed', () => {
     ['a counter that began again adds nothing at the fall, and goes on from there (D-6)', 39251, [39300, 144, 200], file(260), ['disputed', 'fall', 'rise']],
     ['a fall that no line shows is left to the file', 39251, [39300], file(10), ['disputed']],
     ['a forged huge line around a fall is disputed, never silently paid', 100, [110, 5, 99999, 12], file(12), ['disputed', 'below_count', 'disputed', 'fall']],
+    ['a forged line beyond what any pool does is not even disputed', 100, [110, 9e15, 12], file(12), ['disputed', 'above_file', 'fall']],
     ['a forged tiny line before a fall does not hide the true lines', 100, [110, 3, 120, 5, 9], file(12), ['disputed', 'below_count', 'disputed', 'fall', 'rise']],
   ])('%s', (_, counter, values, reading, expected) => {
     expect(judgeLines(shares(BigInt(counter)), counts(...values), reading).map(short)).toEqual(expected);

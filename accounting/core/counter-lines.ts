@@ -20,6 +20,12 @@ export type Verdict =
 export type DropReason = 'above_file' | 'below_count' | 'no_file' | 'unreadable_file';
 
 /**
+ * The most that a line without a bound may add. Far more than a pool does between two readings, and so little
+ * that forged lines for every user cannot exceed what the database can hold.
+ */
+const unbounded_rise_max = 2n ** 40n;
+
+/**
  * One verdict for each value, in log order.
  * @param counter the counter as last accepted before these lines
  * @param values what the lines say, in log order
@@ -57,10 +63,11 @@ function judgeRising(
   bound: Shares | null,
   disputed: boolean,
 ): Verdict[] {
+  const highest = bound ?? counter + unbounded_rise_max;
   const verdicts = values.map<Verdict>((value) =>
-    dropped(bound !== null && value > bound ? 'above_file' : 'below_count'));
+    dropped(value > highest ? 'above_file' : 'below_count'));
   const candidates = values.flatMap((value, index) =>
-    value >= counter && (bound === null || value <= bound) ? [index] : []);
+    value >= counter && value <= highest ? [index] : []);
   for (const position of longestRise(candidates.map((index) => values[index]!))) {
     verdicts[candidates[position]!] = { verdict: 'rise', disputed };
   }

@@ -21,7 +21,7 @@ export function namesTipAtStart(candidate: AnchorCandidate): boolean {
   if (candidate.before_login) return true;
   // The stamp has no zone; a day's tolerance covers every zone but a few hours.
   const logged_ms = Date.parse(`${candidate.logged_at.replace(' ', 'T')}Z`);
-  return logged_ms - candidate.header.time_seconds * 1000 <= day_ms;
+  return Math.abs(logged_ms - candidate.header.time_seconds * 1000) <= day_ms;
 }
 
 export const floorAbove = (height: BlockHeight): BlockHeight => blockHeight(height + 1);

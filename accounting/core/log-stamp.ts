@@ -23,11 +23,14 @@ export function stampAt(bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
+const whole_stamp = new RegExp(`^\\[(${stamp_pattern})\\] `);
+
 /** The first stamp in these bytes, without brackets, at the start of a line or anywhere; null if none. */
 export function firstStamp(bytes: Uint8Array): string | null {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = buffer.indexOf('['); at >= 0; at = buffer.indexOf('[', at + 1)) {
-    if (stampAt(buffer, at)) return buffer.toString('latin1', at + 1, at + form.length - 2);
+    const stamp = whole_stamp.exec(buffer.toString('latin1', at, at + form.length));
+    if (stamp?.[1]) return stamp[1];
   }
   return null;
 }

@@ -50,7 +50,7 @@ export async function startScan(
   });
 }
 
-/** An operator set another floor: the chain is looked at again from there. */
+/** An operator set another floor: the chain is looked at again from there, and nothing is complete until then. */
 export async function moveFloor(
   database: Database, lease: Lease, scan: ChainScan, floor: BlockHeight,
   below: BlockHash, now_ms: number,
@@ -58,8 +58,8 @@ export async function moveFloor(
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     await updateScan(transaction, scan, {
-      floor_height: floor, floor_reason: 'scan_from_height', cursor_height: floor - 1, cursor_hash: below,
-      updated_at: timeText(now_ms),
+      floor_height: floor, floor_reason: 'scan_from_height', cursor_height: Math.max(floor - 1, 0), cursor_hash: below,
+      complete_height: null, complete_hash: null, updated_at: timeText(now_ms),
     });
   });
 }
@@ -106,6 +106,14 @@ export async function recordSideBranches(
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     await writeBlocks(transaction, own, 0, now_ms);
+    await confirmAnchors(transaction, seen);
+  });
+}
+
+/** Anchors that were read only after their blocks had been looked at. */
+export async function recordAnchors(database: Database, lease: Lease, seen: ScanPiece['seen']): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await lease.fence(transaction);
     await confirmAnchors(transaction, seen);
   });
 }
@@ -194,7 +202,8 @@ async function anchorOf(transaction: Knex.Transaction, hash: string): Promise<Lo
 /** Only anchors that the node has shown to be blocks: a forged one moves nothing. */
 async function anchorAfter(transaction: Knex.Transaction, position: LogPosition): Promise<LogPosition | null> {
   const row = await transaction<Record<string, unknown>>('log_anchors')
-    .where('log_position', '>', position.toString()).whereNotNull('height')
+    .where('log_position', '>', position.toString())
+    .where((real) => void real.whereNotNull('height').orWhereIn('hash', transaction('blocks').select('hash')))
     .orderBy('log_position').first('log_position');
   return row ? logPosition(integer(row['log_position'])) : null;
 }
@@ -255,8 +264,19 @@ export async function firstAnchors(database: Database, limit: number): Promise<S
   }));
 }
 
-/** Hashes of blocks at or above a height that are already known as ours. */
-export async function knownBlocks(database: Database, from: BlockHeight): Promise<Set<string>> {
-  const rows = await database.knex<Record<string, unknown>>('blocks').where('height', '>=', from).select('hash');
-  return new Set(rows.map((row) => String(row['hash'])));
+export interface KnownBlock {
+  readonly hash: BlockHash;
+  readonly height: BlockHeight;
+  readonly previous_hash: BlockHash;
+}
+
+/** Our blocks at or above a height, in the active chain or not, the highest first. */
+export async function ownBlocks(database: Database, from: BlockHeight): Promise<KnownBlock[]> {
+  const rows = await database.knex<Record<string, unknown>>('blocks').where('height', '>=', from)
+    .orderBy('height', 'desc').select('hash', 'height', 'previous_hash');
+  return rows.map((row) => ({
+    hash: blockHash(String(row['hash'])),
+    height: blockHeight(smallInteger(row['height'])),
+    previous_hash: blockHash(String(row['previous_hash'])),
+  }));
 }

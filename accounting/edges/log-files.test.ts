@@ -241,9 +241,9 @@ describe('a deleted log', () => {
 
   it('that is not back yet is waited for', async () => {
     const files = openLogFiles({ log_file: pool.log, quiet_ms: 60_000, once: true, clock: systemClock });
-    expect(await files.survey([])).toEqual({ parts: [], gap: null, missing: expect.stringMatching(/"logfile"/) });
+    expect(await files.survey([])).toEqual({ parts: [], gap: null, behind: null, missing: expect.stringMatching(/"logfile"/) });
     rmSync(pool.directory, { recursive: true });
-    expect(await files.survey([])).toEqual({ parts: [], gap: null, missing: expect.stringMatching(/"logdir"/) });
+    expect(await files.survey([])).toEqual({ parts: [], gap: null, behind: null, missing: expect.stringMatching(/"logdir"/) });
     await files.close();
   });
 });

@@ -46,6 +46,8 @@ export interface LogSurvey {
   gap: string | null;
   /** There is no log to read yet: a sentence. */
   missing: string | null;
+  /** Bytes are there that may not be read before an older file is finished: a sentence. */
+  behind: string | null;
 }
 
 export interface LogFiles {
@@ -93,29 +95,37 @@ export function openLogFiles(options: {
       plan = planReading(observation.files, cursors);
     }
     refuseUnreadable(observation, cursors, plan.files);
-    const gaps = [plan.gap, ...plan.grown.map(grownOnce)];
+    const gaps = [plan.gap];
     const last = cursors.reduce<StoredCursor | null>((a, b) => (a && a.sequence > b.sequence ? a : b), null);
     const cut = isCutInPlace(last, observation.live);
     const parts: LogPart[] = [];
     let waiting: string | null = null;
+    let behind: string | null = null;
     for (const [index, planned] of plan.files.entries()) {
       const { file } = planned;
       const measured = await measure(planned);
       if (measured === null) {
         waiting = `${file.path} ends early: it is still being compressed, or it is torn.`;
-        if (!once && !file.quiet) break;
+        if (!once && !file.quiet) {
+          behind = waiting;
+          break;
+        }
         gaps.push(`${waiting} What it held is lost to the log.`);
         continue;
       }
       const part = partOf(planned, measured, isSettled(plan.files, index, observation.live, once, cut));
       parts.push(part);
-      if (!part.settled) break;
+      if (part.settled) continue;
+      const next = plan.files[index + 1];
+      if (next) behind = `${next.file.path} is read when ${file.path} has been still for a minute.`;
+      break;
     }
+    if (parts.length > 0) gaps.push(...plan.grown.map(grownOnce));
     if (!parts.some((part) => keyOf(part) === gzip?.key)) await closeGzip();
     await observer.keepOnly(parts);
     const gap = gaps.filter((sentence) => sentence !== null).join(' ');
     const missing = parts.length > 0 ? null : waiting ?? observation.missing;
-    return { parts, gap: gap === '' ? null : gap, missing };
+    return { parts, gap: gap === '' ? null : gap, missing, behind };
   }
 
   /** A file that may not be read stops us only when what we look for may be in it. */

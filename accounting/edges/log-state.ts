@@ -19,8 +19,16 @@ export interface LogState {
   open_reading: OpenReading | null;
   /** When and where all user files were last read. */
   last_full_reading: { readonly position: LogPosition; readonly at_ms: number } | null;
-  /** Users whose file could not be read when it was needed: asked again at the next reading. */
+  /** All files are to be read with the next stretch: this process has not yet, or lines were lost. */
+  everyone_due: boolean;
+  /** When a line of log level 5 was last seen by this process. */
+  noticed_ms: number | null;
+  /** Users whose file could not be read when it was needed: asked again a minute later, and by the next process. */
   readonly unread: Set<NameBytes>;
+  /** On the monotonic clock. */
+  unread_due_ms: number;
+  /** When the cursor last moved, on the monotonic clock. */
+  committed_ms: number | null;
 }
 
 export interface OpenReading {
@@ -49,7 +57,11 @@ export async function loadLogState(database: Database): Promise<LogState> {
     notice_seen: last !== undefined && smallInteger(last['notice_seen']) === 1,
     open_reading: await loadOpenReading(database, positionOf(cursor)),
     last_full_reading: await loadLastFullReading(database),
+    everyone_due: true,
+    noticed_ms: null,
     unread: new Set(),
+    unread_due_ms: 0,
+    committed_ms: null,
   };
 }
 
@@ -83,9 +95,9 @@ async function loadUsers(database: Database): Promise<Map<NameBytes, UserCount>>
 }
 
 async function loadOpenReading(database: Database, position: LogPosition): Promise<OpenReading | null> {
-  const reading = await database.knex<Record<string, unknown>>('share_readings')
-    .where('log_position', '>', position.toString()).orderBy('id', 'desc').first();
-  if (!reading) return null;
+  // Only the latest: an earlier one further on was given up when its stretch was lost.
+  const reading = await database.knex<Record<string, unknown>>('share_readings').orderBy('id', 'desc').first();
+  if (!reading || integer(reading['log_position']) <= position) return null;
   const rows: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('share_reading_counts')
     .join('users', 'users.id', 'share_reading_counts.user_id')
     .where('reading_id', smallInteger(reading['id']))

@@ -51,6 +51,12 @@ export async function recordStretch(
   });
 }
 
+/** Whether this very gap has its incident already. */
+export async function isGapRecorded(database: Database, detail: string): Promise<boolean> {
+  const row: unknown = await database.knex('incidents').where({ kind: 'log_gap', detail }).first('id');
+  return row !== undefined;
+}
+
 /** A reading of all user files, stored before the long stretch that it bounds is applied. */
 export async function recordReading(
   database: Database, lease: Lease, reading: NewReading, now_ms: number,

@@ -29,7 +29,9 @@ const blockShape = z.object({
     vout: z.array(outputShape),
   })),
 });
-const payeeOf = ({ scriptPubKey: { address, addresses } }: z.infer<typeof outputShape>): string => address ?? addresses?.[0] ?? '';
+/** Before 22.0 a node says `addresses`, since then `address`; neither for what is no address. */
+const payeeOf = ({ scriptPubKey: { address, addresses } }: z.infer<typeof outputShape>): string =>
+  address ?? addresses?.[0] ?? '';
 
 export async function auditChain(node: RegtestNode, pool_address: string): Promise<ChainAudit> {
   const tip = z.number().parse(await node.rpc('getblockcount'));

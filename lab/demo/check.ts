@@ -26,28 +26,37 @@ export interface Evidence {
 const nothing = satoshis(0n);
 const total = (amounts: readonly string[]): Satoshis => sumSatoshis(amounts.map(parseCoins));
 
+type Faults = (evidence: Evidence) => string[];
+
+/** A check holds when nothing speaks against it; `held` says then what was looked at. */
 export function ownChecks(evidence: Evidence): Check[] {
-  const checks: readonly [name: string, faults: (evidence: Evidence) => string[], held: string][] = [
-    ['every block found is recorded once', blocksRecorded, `${evidence.solves.length} blocks, with their real hashes`],
-    ['a forged block line is nobody\'s block', forgedUnverified, 'unverified, and no money moved for it'],
-    ['everyone earned by the shares', earnedByShares, `${evidence.expected.rounds} rounds, counted again from what the miners did`],
-    ['everyone got what the ledger says was paid', receivedAsPaid, 'as the miners\' own wallet counts it'],
-    ['every payout is in the chain once, and nothing else is', payoutsInChain, `${evidence.payouts.length} transactions spend the pool's coins`],
-    ['the orphan paid nobody', orphanPaidNobody, `block ${evidence.orphan.height}; its work counted in the next round`],
-    ['the payout at which payments was killed was paid once', killedPaidOnce, `payout ${evidence.killed.batch}: the transaction that was signed before the kill`],
-    ['no satoshi is missing', nothingMissing, `rewards = paid + network fees + the ${formatCoins(evidence.chain.left)} that the pool still holds`],
+  const { solves, expected, payouts, orphan, killed, chain } = evidence;
+  const check = (name: string, faultsOf: Faults, held: string): Check => {
+    const faults = faultsOf(evidence);
+    return { name, ok: faults.length === 0, detail: faults.length === 0 ? held : faults.join('; ') };
+  };
+  return [
+    check('every block found is recorded once', blocksRecorded, `${solves.length} blocks, with their real hashes`),
+    check("a forged block line is nobody's block", forgedUnverified, 'unverified, and no money moved for it'),
+    check('everyone earned by the shares', earnedByShares,
+      `${expected.rounds} rounds, counted again from what the miners did`),
+    check('everyone got what the ledger says was paid', receivedAsPaid, "as the miners' own wallet counts it"),
+    check('every payout is in the chain once, and nothing else is', payoutsInChain,
+      `${payouts.length} transactions spend the pool's coins`),
+    check('the orphan paid nobody', orphanPaidNobody, `block ${orphan.height}; its work counted in the next round`),
+    check('the payout at which payments was killed was paid once', killedPaidOnce,
+      `payout ${killed.batch}: the transaction that was signed before the kill`),
+    check('no satoshi is missing', nothingMissing,
+      `rewards = paid + network fees + the ${formatCoins(chain.left)} that the pool still holds`),
   ];
-  return checks.map(([name, faults, held]) => {
-    const found = faults(evidence);
-    return { name, ok: found.length === 0, detail: found.length === 0 ? held : found.join('; ') };
-  });
 }
 
 function blocksRecorded({ solves, found, settled }: Evidence): string[] {
   const faults = solves.flatMap(({ hash, height, worker }) => {
     const recorded = found.filter((block) => block.hash === hash);
     const right = recorded.length === 1 && recorded[0]!.state === 'confirmed' && recorded[0]!.finder === worker;
-    return right ? [] : [`block ${height} ${hash} is recorded ${recorded.length} times, finder ${recorded[0]?.finder ?? 'unknown'}`];
+    if (right) return [];
+    return [`block ${height} ${hash} is recorded ${recorded.length} times, finder ${recorded[0]?.finder ?? 'unknown'}`];
   });
   const known = found.filter(({ state }) => state !== 'unverified').length;
   if (known !== solves.length) faults.push(`${known} blocks are recorded, ${solves.length} were found`);
@@ -65,11 +74,14 @@ function earnedByShares({ miners, expected, balances, settled }: Evidence): stri
   const faults = miners.flatMap(({ name, user }) => {
     const earned = parseCoins(balances.find((line) => line.user === user)?.earned ?? '0');
     const difference = earned - (expected.earned.get(user) ?? 0n);
-    return difference >= 0n && difference <= BigInt(expected.rounds) ? []
-      : [`${name} was credited ${formatCoins(earned)}, the shares say ${formatCoins(expected.earned.get(user) ?? nothing)}`];
+    if (difference >= 0n && difference <= BigInt(expected.rounds)) return [];
+    const should = formatCoins(expected.earned.get(user) ?? nothing);
+    return [`${name} was credited ${formatCoins(earned)}, the shares say ${should}`];
   });
   const pool_fee = total(settled.map((block) => block.pool_fee));
-  if (pool_fee !== expected.pool_fee) faults.push(`the pool fee is ${formatCoins(pool_fee)}, it should be ${formatCoins(expected.pool_fee)}`);
+  if (pool_fee !== expected.pool_fee) {
+    faults.push(`the pool fee is ${formatCoins(pool_fee)}, it should be ${formatCoins(expected.pool_fee)}`);
+  }
   return faults;
 }
 
@@ -78,34 +90,42 @@ function receivedAsPaid({ miners, balances, received, chain }: Evidence): string
     const paid = parseCoins(balances.find((line) => line.user === user)?.paid ?? '0');
     const in_wallet = address === null ? nothing : received.get(address) ?? nothing;
     const in_chain = address === null ? nothing : chain.paid.get(address) ?? nothing;
-    return paid === in_wallet && paid === in_chain ? []
-      : [`${name} was paid ${formatCoins(paid)} by the ledger, the wallet has ${formatCoins(in_wallet)}, the chain ${formatCoins(in_chain)}`];
+    if (paid === in_wallet && paid === in_chain) return [];
+    return [`${name} was paid ${formatCoins(paid)} by the ledger, the wallet has ${formatCoins(in_wallet)}, `
+      + `the chain ${formatCoins(in_chain)}`];
   });
 }
 
 function payoutsInChain({ payouts, chain, miners }: Evidence): string[] {
   const known = new Set(payouts.map(({ txid }) => txid));
   const addresses = new Set(miners.map(({ address }) => address));
-  return [
-    ...payouts.filter(({ txid }) => txid === null || !chain.spends.has(txid)).map(({ id, state }) => `payout ${id} (${state}) is not in the chain`),
-    ...[...chain.spends.keys()].filter((txid) => !known.has(txid)).map((txid) => `${txid} spends the pool's coins and is no payout`),
-    ...[...chain.paid.keys()].filter((address) => !addresses.has(address)).map((address) => `${address} was paid and is no miner`),
-    ...(payouts.length === 0 ? ['nobody was paid'] : []),
-  ];
+  const faults = payouts.length === 0 ? ['nobody was paid'] : [];
+  for (const { id, state, txid } of payouts) {
+    if (txid === null || !chain.spends.has(txid)) faults.push(`payout ${id} (${state}) is not in the chain`);
+  }
+  for (const txid of chain.spends.keys()) {
+    if (!known.has(txid)) faults.push(`${txid} spends the pool's coins and is no payout`);
+  }
+  for (const address of chain.paid.keys()) {
+    if (!addresses.has(address)) faults.push(`${address} was paid and is no miner`);
+  }
+  return faults;
 }
 
 function orphanPaidNobody({ orphan, settled, chain }: Evidence): string[] {
   const line = settled.find(({ hash }) => hash === orphan.hash);
-  return [
-    ...(line?.state === 'orphaned' && parseCoins(line.credited) === 0n ? [] : [`block ${orphan.height} is ${line?.state ?? 'unknown'}, credited ${line?.credited ?? '-'}`]),
-    ...(chain.rewards.has(orphan.hash) ? [`block ${orphan.height} is in the chain after all`] : []),
-  ];
+  const faults = chain.rewards.has(orphan.hash) ? [`block ${orphan.height} is in the chain after all`] : [];
+  if (line?.state !== 'orphaned' || parseCoins(line.credited) !== 0n) {
+    faults.push(`block ${orphan.height} is ${line?.state ?? 'unknown'}, credited ${line?.credited ?? '-'}`);
+  }
+  return faults;
 }
 
 function killedPaidOnce({ killed, payouts, chain }: Evidence): string[] {
   const line = payouts.find(({ id }) => id === killed.batch);
   const right = line?.state === 'final' && line.txid === killed.txid && chain.spends.has(killed.txid);
-  return right ? [] : [`payout ${killed.batch} had transaction ${killed.txid}, it is ${line?.state ?? 'gone'} with ${line?.txid ?? 'none'}`];
+  if (right) return [];
+  return [`payout ${killed.batch} had transaction ${killed.txid}, it is ${line?.state ?? 'gone'} with ${line?.txid ?? 'none'}`];
 }
 
 function nothingMissing({ chain, balances, settled, payouts }: Evidence): string[] {
@@ -115,9 +135,14 @@ function nothingMissing({ chain, balances, settled, payouts }: Evidence): string
   const carried = total(settled.map(({ carried_out }) => carried_out)) - total(settled.map(({ carried_in }) => carried_in));
   const pool_fee = total(settled.map((block) => block.pool_fee));
   const kept = satoshis(owed + carried + pool_fee);
-  return [
-    ...(rewards === paid + chain.network_fees + chain.left ? [] : [`the chain pays ${formatCoins(rewards)} in and shows ${formatCoins(satoshis(paid + chain.network_fees + chain.left))}`]),
-    ...(chain.left === kept ? [] : [`the pool holds ${formatCoins(chain.left)}, the ledger says ${formatCoins(kept)}`]),
-    ...(total(payouts.map(({ network_fee }) => network_fee)) === chain.network_fees ? [] : ['the network fees of the ledger are not those of the chain']),
-  ];
+  const gone = satoshis(paid + chain.network_fees + chain.left);
+  const faults: string[] = [];
+  if (rewards !== gone) faults.push(`the chain pays ${formatCoins(rewards)} in and shows ${formatCoins(gone)}`);
+  if (chain.left !== kept) {
+    faults.push(`the pool holds ${formatCoins(chain.left)}, the ledger says ${formatCoins(kept)}`);
+  }
+  if (total(payouts.map(({ network_fee }) => network_fee)) !== chain.network_fees) {
+    faults.push('the network fees of the ledger are not those of the chain');
+  }
+  return faults;
 }

@@ -73,7 +73,7 @@ function startDaemon(name: ProgramName, config_file: string, log_file: string): 
     name, pid: child.pid,
     requireRunning: () => {
       const ended = endOf(child);
-      if (ended !== null) throw new DemoFailed(`The ${name} daemon ended by itself (${ended}): ${lastLine(log_file)}`);
+      if (ended !== null) throw new DemoFailed(`The ${name} daemon ended by itself (${ended}); its last words: "${lastLine(log_file)}".`);
     },
     stop: async () => {
       const limit = setTimeout(() => child.kill('SIGKILL'), stop_limit_ms);
@@ -105,7 +105,7 @@ function commandsOf(config_file: string, stop: AbortSignal): Ask {
       .catch((failure: { code?: unknown; stdout?: string; stderr?: string }) => {
         requireGoing(stop);
         if (failure.code === 1 && failure.stdout) return { stdout: failure.stdout };
-        throw new DemoFailed(`obtc-${name} ${words.join(' ')} failed: ${failure.stderr?.trim() || String(failure.code)}`);
+        throw new DemoFailed(`obtc-${name} ${words.join(' ')} failed: ${failure.stderr?.trim() || `status ${String(failure.code)}.`}`);
       });
     return shape.parse(JSON.parse(stdout));
   };

@@ -13,7 +13,9 @@ export interface KilledPayout {
 }
 
 export async function killWhilePaying(
-  payments: DaemonProcess, database_file: string, { stop, limit_ms }: { readonly stop: AbortSignal; readonly limit_ms: number },
+  { payments, accounting }: { readonly payments: DaemonProcess; readonly accounting: DaemonProcess },
+  database_file: string,
+  { stop, limit_ms }: { readonly stop: AbortSignal; readonly limit_ms: number },
 ): Promise<KilledPayout> {
   const database = new Sqlite(database_file, { readonly: true });
   try {
@@ -23,7 +25,7 @@ export async function killWhilePaying(
     const given_up_ms = performance.now() + limit_ms;
     while (signed.get() === undefined) {
       requireGoing(stop);
-      payments.requireRunning();
+      for (const daemon of [payments, accounting]) daemon.requireRunning();
       if (performance.now() > given_up_ms) throw new DemoFailed(`Payments has signed no payout within ${limit_ms / 1000} s.`);
       await wait(1);
     }

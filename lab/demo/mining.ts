@@ -2,12 +2,12 @@
 // clock is set to it, so that blocks and log agree. Every share goes through the simulated ckpool, which
 // writes log, user files and share logs as the real one does; every block is really mined. What the miners
 // themselves saw is kept in `solves`: against that the demo checks what the daemons made of the log.
-import { requireGoing } from './failure.js';
 import type { BlockHash } from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
-import { createRandom } from '../random.js';
+import { createRandom, type Random } from '../random.js';
 import { createSimulatedCkpool } from '../simulated-ckpool.js';
 import { stampText } from '../simulated-ckpool/log-writer.js';
+import { requireGoing } from './failure.js';
 import type { ThrowawayPool } from './pool.js';
 
 export interface Miner {
@@ -48,6 +48,7 @@ export interface Mining {
 }
 
 const share_difficulty = 8n;
+const stale_part = 0.02;
 const minute_ms = 60_000;
 /** So that the story ends about now. */
 const begins_ago_ms = 4 * 60 * minute_ms;
@@ -55,7 +56,7 @@ const begins_ago_ms = 4 * 60 * minute_ms;
 const blocks_before = 10;
 
 export async function createMiners(pool: ThrowawayPool): Promise<readonly Miner[]> {
-  const paid = async (name: string, suffixes: readonly string[], shares_per_minute: number): Promise<Miner> => {
+  const paid = async (name: string, suffixes: readonly string[], shares_per_minute: number) => {
     const address = await pool.newMinerAddress();
     const workers = suffixes.map((suffix) => `${address}${suffix}` as NameBytes);
     return { name, user: address as NameBytes, address, workers, shares_per_minute };
@@ -67,6 +68,13 @@ export async function createMiners(pool: ThrowawayPool): Promise<readonly Miner[
     { name: 'garage', user: 'garage' as NameBytes, address: null, workers: ['garage.old-box' as NameBytes], shares_per_minute: 10 },
     await paid('carol', ['.farm'], 60),
   ];
+}
+
+/** A quarter more or less; a fraction of a share is one now and then. */
+function sharesOfMinute(shares_per_minute: number, random: Random): number {
+  const whole = Math.floor(shares_per_minute);
+  const spread = Math.floor(whole / 4);
+  return whole + random.integer(-spread, spread) + (random.chance(shares_per_minute - whole) ? 1 : 0);
 }
 
 export async function startMining(pool: ThrowawayPool, miners: readonly Miner[], stop: AbortSignal): Promise<Mining> {
@@ -90,9 +98,9 @@ export async function startMining(pool: ThrowawayPool, miners: readonly Miner[],
     const began_ms = now_ms;
     for (const { workers, shares_per_minute } of connected) {
       for (const worker of workers) {
-        const whole = Math.floor(shares_per_minute);
-        const shares = whole + random.integer(-Math.floor(whole / 4), Math.floor(whole / 4)) + (random.chance(shares_per_minute - whole) ? 1 : 0);
-        for (let share = 0; share < shares; share += 1) ckpool.share(worker, share_difficulty, random.chance(0.02) ? 'stale' : 'accepted');
+        for (let left = sharesOfMinute(shares_per_minute, random); left > 0; left -= 1) {
+          ckpool.share(worker, share_difficulty, random.chance(stale_part) ? 'stale' : 'accepted');
+        }
       }
       now_ms += 5_000;
     }

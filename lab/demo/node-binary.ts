@@ -17,7 +17,8 @@ export async function provideNodeBinary(steps: Steps, stop: AbortSignal): Promis
   if (found !== null) return found;
   const manual = 'The demo needs a node and there is neither bitcoind nor litecoind on PATH: install obtc-core, or on '
     + 'Debian and Ubuntu `apt-get install litecoind`, and start it again.';
-  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version') || !existsSync(apt)) throw new ConfigurationFault([manual]);
+  const may_install = process.getuid?.() === 0 && existsSync('/etc/debian_version') && existsSync(apt);
+  if (!may_install) throw new ConfigurationFault([manual]);
 
   steps.done('There is no bitcoind on PATH: installing Debian\'s package litecoind (apt-get install litecoind)');
   await runApt(['update', '-qq'], stop);

@@ -13,12 +13,16 @@ import type { Satoshis } from '../../shared/units.js';
 
 export interface Report {
   readonly ok: boolean;
-  readonly blocks: readonly { height: number; hash: string; finder: string; state: string; reward: string; round_shares: string; carried_in: string }[];
-  readonly miners: readonly { miner: string; user: string; shares: string; earned: string; paid: string; network_fee: string; balance: string; state: string }[];
-  readonly payouts: readonly { id: number; txid: string | null; state: string; confirmations: number; network_fee: string; outputs: { address: string; amount: string }[] }[];
+  readonly blocks: readonly (answers.SettledBlocks[number] & { readonly finder: string })[];
+  readonly miners: readonly (answers.Balances[number] & { readonly miner: string; readonly shares: string })[];
+  readonly payouts: readonly (answers.Payouts[number] & { readonly confirmations: number })[];
   readonly audit: answers.AuditResult;
   readonly demo: answers.AuditResult;
 }
+
+const unknown_balance = {
+  address: null, earned: '-', paid: '-', network_fee: '-', reserved: '-', balance: '-', state: 'unknown',
+};
 
 /** Ends the daemons at its end: whether they do so in order is one of the checks. */
 export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: Story): Promise<Report> {
@@ -42,7 +46,7 @@ export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: S
     expected, chain, received, found, settled, balances, payouts,
   });
   for (const { name, ended } of await daemons.stop()) {
-    checks.push({ name: `${name} ends in order`, ok: ended === 0, detail: ended === 0 ? 'on SIGTERM, with status 0' : `it ended with ${ended}` });
+    checks.push({ name: `${name} ends in order`, ok: ended === 0, detail: `on SIGTERM it ended with ${ended}` });
   }
   const demo = { ok: checks.every(({ ok }) => ok), checks };
   return {
@@ -54,13 +58,11 @@ export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: S
     miners: mining.miners.map(({ name, user }) => {
       const line = balances.find((one) => one.user === printable(user));
       const count = shares.find((one) => one.user === printable(user))?.count ?? '0';
-      const { earned = '-', paid = '-', network_fee = '-', balance = '-', state = 'unknown' } = line ?? {};
-      return { miner: name, user: printable(user), shares: count, earned, paid, network_fee, balance, state };
+      return { miner: name, shares: count, ...(line ?? { ...unknown_balance, user: printable(user) }) };
     }),
-    payouts: payouts.map(({ id, txid, state, network_fee, outputs }) => {
-      const height = txid === null ? undefined : chain.spends.get(txid);
-      const confirmations = height === undefined ? 0 : chain.tip - height + 1;
-      return { id, txid, state, confirmations, network_fee, outputs: outputs.map(({ address, amount }) => ({ address, amount })) };
+    payouts: payouts.map((payout) => {
+      const height = payout.txid === null ? undefined : chain.spends.get(payout.txid);
+      return { ...payout, confirmations: height === undefined ? 0 : chain.tip - height + 1 };
     }),
     audit, demo,
   };
@@ -72,22 +74,34 @@ const right = (heading: string): Column => ({ heading, align: 'right' });
 export function printReport(report: Report): void {
   const names = new Map(report.miners.map(({ user, miner }) => [user, miner]));
   printLines(['', 'Blocks']);
-  printTable([right('height'), left('hash'), left('finder'), left('state'), right('reward'), right('round shares'), right('carried in')],
-    report.blocks.map((block) => [block.height, `${block.hash.slice(0, 16)}..`, block.finder, block.state, block.reward, block.round_shares, block.carried_in]));
+  printTable(
+    [right('height'), left('hash'), left('finder'), left('state'), right('reward'), right('round shares'), right('carried in')],
+    report.blocks.map(({ height, hash, finder, state, reward, round_shares, carried_in }) =>
+      [height, `${hash.slice(0, 16)}..`, finder, state, reward, round_shares, carried_in]),
+  );
   printLines(['', 'Miners']);
-  printTable([left('miner'), left('user'), right('shares'), right('earned'), right('paid'), right('network fee'), right('balance'), left('state')],
+  printTable(
+    [left('miner'), left('user'), right('shares'), right('earned'), right('paid'), right('network fee'), right('balance'), left('state')],
     report.miners.map(({ miner, user, shares, earned, paid, network_fee, balance, state }) =>
-      [miner, user.length > 16 ? `${user.slice(0, 14)}..` : user, shares, earned, paid, network_fee, balance, state]));
+      [miner, user.length > 16 ? `${user.slice(0, 14)}..` : user, shares, earned, paid, network_fee, balance, state]),
+  );
   printLines(['', 'Payouts']);
-  printTable([right('id'), left('transaction'), left('state'), right('confirmations'), right('network fee'), left('pays')],
-    report.payouts.map(({ id, txid, state, confirmations, network_fee, outputs }) =>
-      [id, txid, state, confirmations, network_fee, outputs.map(({ address, amount }) => `${names.get(address) ?? address} ${amount}`).join(', ')]));
+  printTable(
+    [right('id'), left('transaction'), left('state'), right('confirmations'), right('network fee'), left('pays'), right('amount')],
+    report.payouts.flatMap(({ id, txid, state, confirmations, network_fee, outputs }) =>
+      outputs.map(({ address, amount }, index) => {
+        const who = names.get(address) ?? address;
+        const transaction = `${txid?.slice(0, 16) ?? ''}..`;
+        return index > 0 ? ['', '', '', '', '', who, amount] : [id, transaction, state, confirmations, network_fee, who, amount];
+      })),
+  );
   printLines(['', 'Audit (obtc-payments audit): ledger, chain and wallet']);
   printChecks(report.audit.checks);
   printLines(['', 'The demo\'s own checks: miners and chain against what the daemons say']);
   printChecks(report.demo.checks);
 }
 
+/** Lines, not a table: the details are sentences. */
 function printChecks(checks: readonly answers.Check[]): void {
-  printTable([left('check'), left('result'), left('detail')], checks.map(({ name, ok, detail }) => [name, ok ? 'ok' : 'VIOLATED', detail]));
+  printLines(checks.map(({ name, ok, detail }) => `${ok ? 'ok      ' : 'VIOLATED'}  ${name} (${detail})`));
 }

@@ -22,6 +22,7 @@ const look_every_ms = 300;
 /** So that accounting follows the log as it grows, not after the event. */
 const breath_ms = 400;
 const kill_limit_ms = 30_000;
+const record_limit_ms = 20_000;
 const settle_limit_ms = 75_000;
 
 interface Stage {
@@ -41,7 +42,7 @@ export async function tellStory(pool: ThrowawayPool, daemons: Daemons, steps: St
   steps.done(`accounting (pid ${accounting.pid}) and payments (pid ${payments.pid}) are running`);
 
   const orphan = await findBlocks(stage);
-  const killed = await payAndKill(stage, payments);
+  const killed = await payAndKill(stage, { payments, accounting });
   await workOnWithoutPayments(stage, accounting);
   payments = daemons.start('payments');
   steps.done(`payments is started again (pid ${payments.pid}); it waits for the lease of the killed one to expire`);
@@ -99,16 +100,19 @@ async function found({ mining, steps }: Stage, worker: Parameters<Mining['solve'
   return solve;
 }
 
-async function payAndKill(stage: Stage, payments: DaemonProcess): Promise<KilledPayout> {
+async function payAndKill(
+  stage: Stage, daemons: { readonly payments: DaemonProcess; readonly accounting: DaemonProcess },
+): Promise<KilledPayout> {
   const { mining, pool, steps, stop } = stage;
   const [first] = mining.solves;
-  const watching = killWhilePaying(payments, pool.database_file, { stop, limit_ms: kill_limit_ms });
+  const watching = killWhilePaying(daemons, pool.database_file, { stop, limit_ms: kill_limit_ms });
   // Awaited below; until then a failure of it must not end the process.
   watching.catch(() => undefined);
   await strangersUpTo(stage, first!.height + maturity + 2);
   steps.now('waiting for payments to sign the first payout');
   const killed = await watching;
-  steps.done(`payments is killed (SIGKILL) while it pays: payout ${killed.batch} was ${killed.state}, transaction ${killed.txid.slice(0, 16)}…`);
+  steps.done(`payments is killed (SIGKILL) while it pays: payout ${killed.batch} was ${killed.state}, `
+    + `transaction ${killed.txid.slice(0, 16)}…`);
   return killed;
 }
 
@@ -127,8 +131,10 @@ async function workOnWithoutPayments(stage: Stage, accounting: DaemonProcess): P
   await work(stage, 2);
   const solve = await found(stage, mining.miners.at(-1)?.workers[0]);
   await mining.strangerBlocks(1);
-  await until(stage, [accounting], 20_000, `accounting to record block ${solve.height}`, async () =>
-    (await ask(answers.foundBlocks, 'accounting', 'blocks')).some(({ hash, state }) => hash === solve.hash && state === 'confirmed'));
+  await until(stage, [accounting], record_limit_ms, `accounting to record block ${solve.height}`, async () => {
+    const blocks = await ask(answers.foundBlocks, 'accounting', 'blocks');
+    return blocks.some(({ hash, state }) => hash === solve.hash && state === 'confirmed');
+  });
   steps.done(`accounting has recorded block ${solve.height} although payments is dead`);
 }
 
@@ -140,12 +146,13 @@ async function matureAndPay(stage: Stage, daemons: readonly DaemonProcess[]): Pr
     const blocks = await ask(answers.settledBlocks, 'payments', 'blocks');
     const balances = await ask(answers.balances, 'payments', 'balances');
     const payouts = await ask(answers.payouts, 'payments', 'payouts');
-    const immature = blocks.filter(({ state }) => state === 'immature').length + mining.solves.length - blocks.length;
+    const settled = blocks.filter(({ state }) => state !== 'immature').length;
     const open = payouts.filter(({ state }) => state !== 'final');
-    const now = `${blocks.length - immature} of ${mining.solves.length} blocks settled; payouts: ${payouts.map(({ id, state }) => `${id} ${state}`).join(', ') || 'none'}`;
+    const now = `${settled} of ${mining.solves.length} blocks settled; payouts: ${
+      payouts.map(({ id, state }) => `${id} ${state}`).join(', ') || 'none'}`;
     if (now !== said) steps.done(now);
     said = now;
-    if (immature === 0 && open.length === 0 && balances.every(({ state }) => state !== 'payable')) return true;
+    if (settled === mining.solves.length && open.length === 0 && balances.every(({ state }) => state !== 'payable')) return true;
     // A payout needs blocks on top of it; whoever waits for anything else does not mind them.
     if (open.some(({ state }) => state === 'broadcast' || state === 'confirmed')) await mining.strangerBlocks(1);
     return false;

@@ -4,6 +4,7 @@ import { formatCoins } from '../../shared/amount.js';
 import type { TransactionOutput } from '../../shared/bitcoind/node.js';
 import { satoshis } from '../../shared/units.js';
 import { poolScript, readCoinbase, standingOf } from '../chain-view.js';
+import { acknowledgedSpends } from '../acknowledged.js';
 import type { AuditCheck, PaymentsContext } from '../context.js';
 import { batchesIn } from '../edges/batch-store.js';
 import { accountBalances } from '../edges/ledger-store.js';
@@ -29,7 +30,7 @@ async function blocksStandWhereTheLedgerSays({ database, node }: PaymentsContext
 }
 
 async function rewardsEqualTheCoinbases({ config, database, node }: PaymentsContext): Finding {
-  const script = await poolScript(node, config.pool_address);
+  const script = await poolScript(node, config);
   const rounds = credited(await allRounds(database.knex));
   const violations: string[] = [];
   let total = 0n;
@@ -66,20 +67,24 @@ async function coinsEqualTheLedger(context: PaymentsContext): Finding {
     if (stored.change) change.push({ txid: stored.txid, output: { ...stored.change, script: '' } });
     if (!final.has(stored.batch_id)) under_way += sum(stored.inputs.map(({ amount }) => amount)) - (stored.change?.amount ?? 0n);
   }
+  const acknowledged = await acknowledgedSpends(knex);
   const violations: string[] = [];
   let found = 0n;
+  let gone = 0n;
   for (const { txid, output, what } of await ownOutputs(context, rounds, change)) {
     if (spent.has(`${txid}:${output.index}`)) continue;
     const coin = await context.node.unspentOutput(txid as PayoutTransaction['txid'], output.index, true);
     found += coin?.amount ?? 0n;
     if (coin) continue;
-    violations.push(`${what} (${txid}:${output.index}, ${formatCoins(output.amount)}) is not unspent, and no payout spends it`);
+    if (acknowledged.has({ txid, index: output.index })) gone += output.amount;
+    else violations.push(`${what} (${txid}:${output.index}, ${formatCoins(output.amount)}) is not unspent, and no payout spends it`);
   }
-  const expected = 0n - accounts.coinbase - accounts.paid - accounts.network_fee - under_way;
+  const expected = 0n - accounts.coinbase - accounts.paid - accounts.network_fee - under_way - gone;
   if (found !== expected) {
     violations.push(`the pool's coins sum to ${formatCoins(satoshis(found))}, the ledger says ${formatCoins(satoshis(expected))}`);
   }
-  return verdict(violations, `the pool's coins sum to ${formatCoins(satoshis(found))}, as the ledger says`);
+  const missing = gone === 0n ? '' : `; ${formatCoins(satoshis(gone))} was spent by others, as an operator has acknowledged`;
+  return verdict(violations, `the pool's coins sum to ${formatCoins(satoshis(found))}, as the ledger says${missing}`);
 }
 
 /** Its inputs are spent: it is in the mempool or the chain. */
@@ -91,7 +96,7 @@ async function isOnItsWay({ node }: PaymentsContext, { inputs }: PayoutTransacti
 async function ownOutputs(
   { config, node }: PaymentsContext, rounds: readonly Round[], change: readonly { txid: string; output: TransactionOutput }[],
 ): Promise<{ txid: string; output: TransactionOutput; what: string }[]> {
-  const script = await poolScript(node, config.pool_address);
+  const script = await poolScript(node, config);
   const outputs = change.map((one) => ({ ...one, what: 'change' }));
   for (const round of rounds) {
     const block = await node.blockWithCoinbase(round.block_hash);
@@ -104,11 +109,12 @@ async function ownOutputs(
 }
 
 async function noForeignSpends(context: PaymentsContext): Finding {
-  const spends = await foreignSpends(context, new Set(), Infinity);
+  const { count, subjects } = await acknowledgedSpends(context.database.knex);
+  const spends = await foreignSpends(context, subjects, Infinity);
   return verdict(
-    spends.map(({ block, output_index }) =>
-      `the coinbase of block ${block.height} (${block.coinbase_txid}:${output_index}) was spent by a stranger to the ledger`),
-    'no coinbase of the pool is spent by a transaction that the ledger does not know');
+    spends.map(({ coin }) => `${coin} was spent by a stranger to the ledger`),
+    `no ${count === 0 ? '' : 'further '}coin of the pool is spent by a transaction that the ledger does not know`
+      + (count === 0 ? '' : `; ${count} such spends were acknowledged by an operator`));
 }
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
@@ -117,5 +123,5 @@ export const chainChecks: readonly AuditCheck[] = [
   { name: 'blocks stand in the chain as the ledger says', run: blocksStandWhereTheLedgerSays },
   { name: 'rewards equal what the coinbases paid', run: rewardsEqualTheCoinbases },
   { name: 'the pool\'s coins equal what the ledger says', run: coinsEqualTheLedger },
-  { name: 'nobody else spends the pool\'s coinbases', run: noForeignSpends },
+  { name: 'nobody else spends the pool\'s coins', run: noForeignSpends },
 ];

@@ -79,8 +79,9 @@ async function nothingIsNegative(knex: Knex): Finding {
     ...(balance_sats < 0n ? [`${printable(name)} has a balance of ${formatCoins(balance_sats)}`] : []),
     ...(reserved_sats < 0n ? [`${printable(name)} has ${formatCoins(reserved_sats)} reserved`] : []),
   ]);
-  const { carry } = await accountBalances(knex);
+  const { carry, pool_fee } = await accountBalances(knex);
   if (carry < 0n) violations.push(`the carry is ${formatCoins(satoshis(carry))}`);
+  if (pool_fee < 0n) violations.push(`the pool's fee account is ${formatCoins(pool_fee)}`);
   return verdict(violations, 'no balance is below zero');
 }
 

@@ -7,6 +7,7 @@ import { connect } from '../../shared/database/connect.js';
 import type { Database } from '../../shared/database/database.js';
 import { ConfigurationFault, InvariantBroken, OutsideFailure } from '../../shared/errors.js';
 import { createLogger } from '../../shared/logger.js';
+import { foreign_spend } from '../acknowledged.js';
 import { createWaits, type PaymentsContext } from '../context.js';
 import { incidentSubjects, payingStopped } from '../edges/incident-store.js';
 import { foreignSpends } from '../foreign-spends.js';
@@ -68,12 +69,12 @@ async function checkPool(context: PaymentsContext, report: Report): Promise<void
     return `${context.config.pool_address} is in the wallet, chain and script as at the first start`;
   });
   if (!ours) return;
-  await line(report, 'coinbases', async () => {
+  await line(report, 'coins', async () => {
     // What an incident was raised about is said in the next line.
-    const [spend] = await foreignSpends(context, await incidentSubjects(context.database.knex, 'foreign_spend'), 1);
+    const [spend] = await foreignSpends(context, await incidentSubjects(context.database.knex, foreign_spend), 1);
     if (!spend) return 'none is newly spent by a transaction that the ledger does not know';
-    throw new InvariantBroken(`The coinbase of block ${spend.block.height} (${spend.block.coinbase_txid}) is spent by `
-      + 'a transaction unknown to the ledger: a restored database, or another payer.');
+    throw new InvariantBroken(`${spend.coin} is spent by a transaction unknown to the ledger: a restored database, or `
+      + 'another payer.');
   });
   await line(report, 'incidents', async () => {
     const [incident, ...more] = await payingStopped(context.database.knex);

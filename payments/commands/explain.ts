@@ -9,7 +9,7 @@ import { parsePrintable, printable } from '../../shared/username.js';
 import type { PaymentsContext } from '../context.js';
 import { balanceChanges, differencesOfUser, payoutsOfUser, type UserDifference, type UserEntry } from '../edges/explanation.js';
 import { userNamed, type User } from '../edges/facts.js';
-import { allRounds, type Round } from '../edges/round-store.js';
+import { allRounds, nextRoundStart, type Round } from '../edges/round-store.js';
 import { balanceLines, type BalanceLine } from './balances.js';
 import { withPayments } from './open.js';
 
@@ -57,7 +57,7 @@ export async function explainUser(context: PaymentsContext, user: User, block: s
   const differences = await differencesOfUser(knex, user.user_id);
   const changes = await balanceChanges(knex, user.user_id);
   const decided = await allRounds(knex);
-  const cut = decided.reduce((highest, { cut_to }) => (cut_to > highest ? cut_to : highest), 0n);
+  const cut = await nextRoundStart(knex);
   const wanted = decided.filter(({ height, block_hash }) => block === null || block === String(height) || block === block_hash);
   const rounds = wanted.map((round) => roundOfUser(round, differences, changes));
   return {

@@ -37,7 +37,7 @@ export interface CoinKnowledge {
 
 /** May payments spend it now? */
 export function isOurs(coin: UnspentOutput, known: CoinKnowledge): boolean {
-  if (coin.script !== known.pool_script || known.promised.has(coinKey(coin))) return false;
+  if (coin.amount <= 0n || coin.script !== known.pool_script || known.promised.has(coinKey(coin))) return false;
   if (known.own_change.has(coinKey(coin))) return coin.confirmations >= 1;
   return known.coinbases.has(coin.txid) && coin.coinbase && coin.confirmations >= coinbase_confirmations_min;
 }

@@ -21,6 +21,9 @@ const anySettled = fc.record({
     + round.pool_fee_sats + round.carried_out_sats - round.carried_in_sats),
 }));
 
+const carryOf = (entries: readonly LedgerEntry[]): bigint =>
+  sum(entries.filter(({ account }) => account === 'carry'));
+
 describe('a ledger event', () => {
   it('is refused when it does not sum to zero', () => {
     expect(() => balancedEntries([{ account: 'miner', user_id: 1, amount_sats: sats(1) }])).toThrow('sum to zero');
@@ -79,9 +82,14 @@ describe('a block that leaves the chain after its credit', () => {
           if (account !== 'miner') continue;
           expect((now.miner.get(user_id ?? 0) ?? 0n) + amount_sats >= 0n).toBe(true);
         }
-        const restored = restoreEntries(reversal);
+        const carry_after = satoshis((carry_sats > 0n ? carry_sats : 0n) + carryOf(reversal));
+        const restored = restoreEntries(entries, balancedEntries([...entries, ...reversal]), carry_after);
         expect(sum(restored)).toBe(0n);
         expect(balancedEntries([...reversal, ...restored])).toEqual([]);
+        // Whatever became of the carry meanwhile, the return of the block does not take it below zero.
+        const short = restoreEntries(entries, balancedEntries([...entries, ...reversal]), sats(3));
+        expect(sum(short)).toBe(0n);
+        expect(carryOf(short) >= -3n).toBe(true);
       },
     ));
   });

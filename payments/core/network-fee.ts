@@ -12,6 +12,9 @@ export type FeeRate =
   /** One sentence: why nothing is sent now. */
   | { readonly postponed: string };
 
+/** Above it (0.1 coin per 1000 bytes) a node refuses to send, and what was signed could never be taken back. */
+const node_fee_rate_max = satoshis(10_000_000n);
+
 /** All rates in satoshis per 1000 virtual bytes; `estimate` null when the estimator is silent, `cap` when there is none. */
 export function chooseFeeRate(rates: {
   readonly estimate: Satoshis | null;
@@ -21,6 +24,12 @@ export function chooseFeeRate(rates: {
 }): FeeRate {
   const wanted = rates.estimate ?? rates.fallback;
   const rate = wanted > rates.relay ? wanted : rates.relay;
+  if (rate > node_fee_rate_max) {
+    return {
+      postponed: `The network asks for a fee of ${formatCoins(rate)} per 1000 bytes and no node sends above ` +
+        `${formatCoins(node_fee_rate_max)}: payouts wait until it falls.`,
+    };
+  }
   if (rates.cap === null || rate <= rates.cap) return { rate };
   return {
     postponed: `The network asks for a fee of ${formatCoins(rate)} per 1000 bytes, above max_fee_rate ` +

@@ -36,5 +36,9 @@ export function payEntries(
   return [...users, entry('pool_fee', null, 0n - network_fee_sats), entry('network_fee', null, network_fee_sats)];
 }
 
+/** The exact contrary of `payEntries`. */
+export const unpayEntries = (...paid: Parameters<typeof payEntries>): LedgerEntry[] =>
+  payEntries(...paid).map((one) => ({ ...one, amount_sats: satoshis(0n - one.amount_sats) }));
+
 const entry = (account: LedgerEntry['account'], user_id: number | null, amount: bigint): LedgerEntry =>
   ({ account, user_id, amount_sats: satoshis(amount) });

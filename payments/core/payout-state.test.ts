@@ -10,6 +10,7 @@ const permitted: readonly (readonly [BatchState, BatchEvent, BatchState])[] = [
   ['broadcast', 'hold', 'held'],
   ['confirmed', 'bury', 'final'],
   ['confirmed', 'reorg', 'broadcast'],
+  ['final', 'reorg', 'broadcast'],
   ['held', 'retry', 'prepared'],
   ['held', 'release', 'released'],
 ];

@@ -1,8 +1,8 @@
 // The life of a payout batch, as a closed table: what is not listed cannot happen.
 //
 //   planned --prepare--> prepared --accept--> broadcast --confirm--> confirmed --bury--> final
-//      |                    |  ^                |  ^  ^                  |
-//      |                    |  |                |  |  '------reorg------'
+//      |                    |  ^                |  ^  ^                  |          |
+//      |                    |  |                |  |  '------reorg------'---reorg--'
 //      |                  hold retry          hold retry
 //      |                    v  |                v  |
 //      '------release--.   held ---------------held --release--> released
@@ -10,10 +10,11 @@
 //
 // planned    balances are reserved; nothing is signed, so it can be released without harm
 // prepared   the signed transaction is stored; it may or may not have reached the node
-// broadcast  the node accepted it; confirmed: it is in the active chain; final: deep enough to stop watching
+// broadcast  the node accepted it; confirmed: it is in the active chain; final: deep enough to be booked as paid,
+//            which only a reorganisation deeper than that undoes
 // held       only a person leaves it: `retry` goes back to where it was held, `release` gives the money back
 //            once the stored transaction is proved dead
-// final and released have no way out.
+// released has no way out.
 export type BatchState = 'planned' | 'prepared' | 'broadcast' | 'confirmed' | 'final' | 'held' | 'released';
 export type BatchEvent = 'prepare' | 'accept' | 'confirm' | 'bury' | 'reorg' | 'hold' | 'retry' | 'release';
 /** The states that a batch can be held in, and returns to. */
@@ -25,7 +26,7 @@ const table: Record<BatchState, Partial<Record<BatchEvent, BatchState | 'held_fr
   broadcast: { confirm: 'confirmed', hold: 'held' },
   confirmed: { bury: 'final', reorg: 'broadcast' },
   held: { retry: 'held_from', release: 'released' },
-  final: {},
+  final: { reorg: 'broadcast' },
   released: {},
 };
 

@@ -7,7 +7,7 @@ import { invariant } from '../../shared/errors.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
 import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
 import { sumSatoshis } from '../../shared/amount.js';
-import { payEntries, releaseEntries, reserveEntries } from '../core/payout-entries.js';
+import { payEntries, releaseEntries, reserveEntries, unpayEntries } from '../core/payout-entries.js';
 import { totalPlanned, type PlannedOutput } from '../core/payout-plan.js';
 import { nextState, unaccepted_states, type BatchEvent, type BatchState, type HeldFrom } from '../core/payout-state.js';
 import { balancesOf, postEvent } from './ledger-store.js';
@@ -115,15 +115,34 @@ export async function releasePayouts(
 export async function postPaid(
   transaction: Knex.Transaction, batch: Batch, payouts: readonly Payout[], network_fee_sats: Satoshis, now: string,
 ): Promise<void> {
-  const paid = payouts.map(({ id, user_id, planned_sats, network_fee_sats: fee }) => {
-    invariant(fee !== null, `Payout ${id} of a signed batch has no network fee recorded.`);
-    return { user_id, planned_sats, network_fee_sats: fee };
-  });
+  const times = await timesPaid(transaction, batch.id);
   await postEvent(transaction, {
-    kind: 'pay', cause: `pay:batch:${batch.id}`, round_id: null, batch_id: batch.id, occurred_at: now,
+    kind: 'pay', cause: times === 0 ? `pay:batch:${batch.id}` : `pay:batch:${batch.id}:${times}`,
+    round_id: null, batch_id: batch.id, occurred_at: now,
     detail: `batch ${batch.id} final: ${payouts.length} users paid`,
-    entries: payEntries(paid, batch.network_fee_from, network_fee_sats),
+    entries: payEntries(paidAmounts(payouts), batch.network_fee_from, network_fee_sats),
   });
+}
+
+/** A reorganisation has thrown out a final transaction: what was paid is a promise again. */
+export async function postUnpaid(
+  transaction: Knex.Transaction, batch: Batch, payouts: readonly Payout[], network_fee_sats: Satoshis, now: string,
+): Promise<void> {
+  await postEvent(transaction, {
+    kind: 'reverse', cause: `unpay:batch:${batch.id}:${await timesPaid(transaction, batch.id)}`,
+    round_id: null, batch_id: batch.id, occurred_at: now,
+    detail: `batch ${batch.id} was final and left the active chain: ${payouts.length} users are not paid yet`,
+    entries: unpayEntries(paidAmounts(payouts), batch.network_fee_from, network_fee_sats),
+  });
+}
+
+const paidAmounts = (payouts: readonly Payout[]) => payouts.map(({ id, user_id, planned_sats, network_fee_sats: fee }) => {
+  invariant(fee !== null, `Payout ${id} of a signed batch has no network fee recorded.`);
+  return { user_id, planned_sats, network_fee_sats: fee };
+});
+
+async function timesPaid(transaction: Knex.Transaction, batch_id: number): Promise<number> {
+  return (await transaction('ledger_events').where({ batch_id, kind: 'pay' }).select('id')).length;
 }
 
 /** Oldest first. */

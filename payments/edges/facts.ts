@@ -61,11 +61,11 @@ export async function matureBlocks(knex: Knex, up_to: BlockHeight): Promise<Fact
   return rows.map(blockOfRow);
 }
 
-/** Coinbases of ours that a transaction of the ledger spends. */
-export async function knownCoinbases(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('payout_inputs').join('blocks', 'blocks.coinbase_txid', 'payout_inputs.txid')
-    .distinct<{ txid: unknown }[]>('payout_inputs.txid');
-  return new Set(rows.map(({ txid }) => String(txid)));
+/** Coinbase transactions of the pool's blocks with these hashes; what is no hash of one is left out. */
+export async function coinbaseOfBlocks(knex: Knex, hashes: ReadonlySet<string>): Promise<Set<string>> {
+  if (hashes.size === 0) return new Set();
+  const rows = await knex('blocks').select<{ hash: unknown; coinbase_txid: unknown }[]>('hash', 'coinbase_txid');
+  return new Set(rows.filter(({ hash }) => hashes.has(String(hash))).map(({ coinbase_txid }) => String(coinbase_txid)));
 }
 
 export interface ChainScan {

@@ -69,6 +69,18 @@ export async function incidentSubjects(knex: Knex, kind: string): Promise<Set<st
   return new Set(rows.map(({ subject }) => String(subject)));
 }
 
+/** Subjects of a kind on which an operator's word is recorded. */
+export async function resolvedSubjects(knex: Knex, kind: string): Promise<Set<string>> {
+  const rows = await knex('payment_incidents').where({ kind, state: 'resolved' }).select<{ subject: unknown }[]>('subject');
+  return new Set(rows.map(({ subject }) => String(subject)));
+}
+
+/** What was said in the resolved incidents of a kind. */
+export async function resolvedDetails(knex: Knex, kind: string): Promise<string[]> {
+  const rows = await knex('payment_incidents').where({ kind, state: 'resolved' }).select<{ detail: unknown }[]>('detail');
+  return rows.map(({ detail }) => String(detail));
+}
+
 type IncidentRow = Record<keyof Incident, unknown>;
 
 const incidentOfRow = (row: IncidentRow): Incident => ({

@@ -118,15 +118,35 @@ export async function balancesOf(knex: Knex, user_ids: readonly number[]): Promi
   return balances;
 }
 
-/** The entries of the latest event of a round, with the number of events that the round has had. */
-export async function latestRoundEvent(
-  knex: Knex,
-  round_id: number,
-): Promise<{ readonly events: number; readonly entries: LedgerEntry[] } | null> {
-  const events = await knex('ledger_events').where({ round_id }).orderBy('id').select<{ id: unknown }[]>('id');
-  const latest = events.at(-1);
+export interface RoundLedger {
+  /** How many events the round has had. */
+  readonly events: number;
+  /** The latest event that settled, reversed or restored the whole round. */
+  readonly event_id: number;
+  /** By which it was first settled. */
+  readonly settled: readonly LedgerEntry[];
+  /** What all of them together have come to: the same while it is credited, what is left of it once it is lost. */
+  readonly net: readonly LedgerEntry[];
+}
+
+/** null for a round without events: an orphan. */
+export async function roundLedger(knex: Knex, round_id: number): Promise<RoundLedger | null> {
+  const events = await knex('ledger_events').where({ round_id }).orderBy('id')
+    .select<{ id: unknown; batch_id: unknown }[]>('id', 'batch_id');
+  const latest = events.filter(({ batch_id }) => batch_id === null).at(-1);
   if (!latest) return null;
-  return { events: events.length, entries: await entriesOf(knex, latest.id) };
+  const entries: LedgerEntry[] = [];
+  for (const { id } of events) entries.push(...await entriesOf(knex, id));
+  return {
+    events: events.length, event_id: smallInteger(latest.id),
+    settled: await roundEntries(knex, round_id), net: balancedEntries(entries),
+  };
+}
+
+/** The event by which a batch was promised. */
+export async function reservedBy(knex: Knex, batch_id: number): Promise<number> {
+  const row = await knex('ledger_events').where({ batch_id, kind: 'reserve' }).first<{ id: unknown } | undefined>('id');
+  return row ? smallInteger(row.id) : Infinity;
 }
 
 /** The balance of one of the pool's own accounts. */

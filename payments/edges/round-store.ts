@@ -44,8 +44,9 @@ export async function recordRound(transaction: Knex.Transaction, decision: Round
 
 /** An orphan is in the active chain after all: the same row, credited, with an empty cut. */
 export async function creditOrphan(transaction: Knex.Transaction, round_id: number, decision: RoundDecision): Promise<void> {
-  const changed = await transaction('rounds').where({ id: round_id, state: 'orphaned', block_hash: decision.block_hash })
-    .update({ ...decision });
+  // What names the row stays as it is; the login of payments may not even write it.
+  const { block_hash, height, ...decided } = decision;
+  const changed = await transaction('rounds').where({ id: round_id, state: 'orphaned', block_hash, height }).update(decided);
   invariant(changed === 1, `Round ${round_id} was no longer orphaned when it was to be credited.`);
 }
 
@@ -84,6 +85,11 @@ export async function roundsAfter(knex: Knex, round_id: number): Promise<Round[]
 /** All decided blocks, lowest first. */
 export async function allRounds(knex: Knex): Promise<Round[]> {
   return (await knex('rounds').orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+}
+
+/** Lowest first. */
+export async function lostRounds(knex: Knex): Promise<Round[]> {
+  return (await knex('rounds').where({ state: 'lost' }).orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
 }
 
 export async function roundOfBlock(knex: Knex, hash: BlockHash): Promise<Round | null> {

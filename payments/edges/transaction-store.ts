@@ -9,6 +9,7 @@ import {
   type BlockHash, type BlockHeight, type Satoshis, type TransactionId,
 } from '../../shared/units.js';
 import { coinKey } from '../core/coin-choice.js';
+import type { BatchState } from '../core/payout-state.js';
 import type { Draft } from '../core/payout-draft.js';
 import type { Payout } from './batch-store.js';
 
@@ -72,6 +73,22 @@ export async function transactionOf(knex: Knex, batch_id: number): Promise<Payou
 /** Every transaction ever signed, released ones too, oldest first. */
 export const allTransactions = (knex: Knex): Promise<PayoutTransaction[]> => transactions(knex, (rows) => rows);
 
+/** Which batch's transaction it is and how that batch stands; null for a transaction that is not ours. */
+export async function batchOfTransaction(
+  knex: Knex, txid: TransactionId,
+): Promise<{ readonly batch_id: number; readonly state: BatchState } | null> {
+  const row = await knex('payout_transactions').join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+    .where({ txid }).first<{ id: unknown; state: BatchState } | undefined>('payout_batches.id', 'payout_batches.state');
+  return row ? { batch_id: smallInteger(row.id), state: row.state } : null;
+}
+
+/** Transactions of final batches, the one that was confirmed highest first. */
+export async function finalFromTheTop(knex: Knex, limit: number): Promise<PayoutTransaction[]> {
+  const final = knex('payout_batches').where({ state: 'final' }).select('id');
+  return transactions(knex, (rows) => rows.whereIn('batch_id', final).whereNotNull('confirmed_height')
+    .clearOrder().orderBy('confirmed_height', 'desc').orderBy('id', 'desc').limit(limit));
+}
+
 /** Is it a transaction of ours, in whatever state? */
 export async function knownTransaction(knex: Knex, txid: TransactionId): Promise<boolean> {
   return (await knex('payout_transactions').where({ txid }).first('id')) !== undefined;
@@ -95,6 +112,26 @@ export async function freeCoins(transaction: Knex.Transaction, stored: PayoutTra
 export async function promisedCoins(knex: Knex): Promise<Set<string>> {
   const rows = await knex('payout_inputs').where({ live: 1 }).select<Record<string, unknown>[]>('txid', 'output_index');
   return new Set(rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.output_index) })));
+}
+
+/** Every coin that a transaction of the ledger was made to spend, by `coinKey`, and whether it may still be. */
+export async function coinsOfTheLedger(knex: Knex): Promise<Map<string, PayoutInput & { readonly live: boolean }>> {
+  const rows = await knex('payout_inputs').orderBy('transaction_id')
+    .select<Record<string, unknown>[]>('txid', 'output_index', 'amount_sats', 'live');
+  return new Map(rows.map((row) => {
+    const coin = { txid: transactionId(String(row.txid)), index: smallInteger(row.output_index), amount: satoshis(integer(row.amount_sats)) };
+    return [coinKey(coin), { ...coin, live: row.live !== null }];
+  }));
+}
+
+/** Change of every transaction that may be in the chain. */
+export async function changeOutputs(knex: Knex): Promise<PayoutInput[]> {
+  const rows = await knex('payout_transactions').join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+    .whereNot('payout_batches.state', 'released').whereNotNull('change_index').orderBy('payout_transactions.id')
+    .select<Record<string, unknown>[]>('txid', 'change_index', 'change_sats');
+  return rows.map((row) => ({
+    txid: transactionId(String(row.txid)), index: smallInteger(row.change_index), amount: satoshis(integer(row.change_sats)),
+  }));
 }
 
 /** Change outputs of confirmed and final payouts, by `coinKey`. */

@@ -6,6 +6,7 @@ import { blockHeight, satoshis, type Satoshis } from '../../shared/units.js';
 import { printable } from '../../shared/username.js';
 import { poolScript } from '../chain-view.js';
 import { verdict } from '../commands/audit-checks.js';
+import { acknowledgedSpends } from '../acknowledged.js';
 import type { AuditCheck, PaymentsContext } from '../context.js';
 import { coinKey, isOurs } from '../core/coin-choice.js';
 import { batch_states, live_states } from '../core/payout-state.js';
@@ -25,7 +26,7 @@ const signed_states = ['prepared', 'broadcast', 'confirmed', 'final', 'held'] as
 
 async function storedBytesAreThePayouts(context: PaymentsContext): Finding {
   const { database: { knex }, node } = context;
-  const pool_script = await poolScript(node, context.config.pool_address);
+  const pool_script = await poolScript(node, context.config);
   const batches = await batchesIn(knex, signed_states);
   const violations: string[] = [];
   for (const batch of batches) {
@@ -89,7 +90,7 @@ async function nobodyIsPaidTwice({ config, database: { knex }, node }: PaymentsC
       paid.set(script, { sats: (before?.sats ?? 0n) + amount, by_us: before?.by_us === true || stored.has(spend.txid) });
     }
   }
-  const pool_script = await poolScript(node, config.pool_address);
+  const pool_script = await poolScript(node, config);
   const earned = new Map<string, { sats: bigint; names: string[] }>();
   const addresses = await payoutAddresses(knex);
   for (const { user_id, name, earned_sats } of await minerBalances(knex)) {
@@ -118,7 +119,9 @@ async function coinsAreThePools({ database: { knex } }: PaymentsContext): Findin
   return verdict(violations, `${transactions.length} transactions spend only coins of settled blocks and own change`);
 }
 
-async function walletSpendsAreKnown({ config, database: { knex }, node }: PaymentsContext): Finding {
+async function walletSpendsAreKnown(context: PaymentsContext): Finding {
+  const { config, database: { knex }, node } = context;
+  const acknowledged = await acknowledgedSpends(knex);
   const stored = await allTransactions(knex);
   const known = new Set(stored.map(({ txid }) => String(txid)));
   const from_pool = new Set([...await poolCoinbases(knex), ...known]);
@@ -126,15 +129,15 @@ async function walletSpendsAreKnown({ config, database: { knex }, node }: Paymen
   let other_spends = 0;
   for (const spend of await node.walletSpends(await beforeTheFloor(knex, node))) {
     if (known.has(spend.txid) || spend.confirmations < 0) continue;
-    const coin = (await node.decode(spend.raw_hex)).inputs.find(({ txid }) => from_pool.has(txid));
+    const coin = (await node.decode(spend.raw_hex)).inputs.find((input) => from_pool.has(input.txid) && !acknowledged.has(input));
     if (coin) violations.push(`${spend.txid} spends the pool's coin ${coinKey(coin)} and is no payout of this ledger (was the database restored?)`);
     else other_spends += 1;
   }
-  const pool_script = await poolScript(node, config.pool_address);
+  const pool_script = await poolScript(node, config);
   const knowledge = { pool_script, coinbases: await creditedCoinbases(knex), own_change: await ownChange(knex), promised: await promisedCoins(knex) };
   const others = (await node.walletCoins()).filter((coin) => !isOurs(coin, knowledge) && !from_pool.has(coin.txid));
   return verdict(violations, `the wallet's spends of pool coins are payouts of this ledger; it also holds ${othersText(others)} `
-    + `that payments never touches, and has made ${other_spends} spends of such coins`);
+    + `that payments never touches, and has made ${other_spends} spends of such coins or that an operator acknowledged`);
 }
 
 const othersText = (coins: readonly { readonly amount: Satoshis }[]): string =>

@@ -2,7 +2,8 @@
 // is harmless; only after the node has it does prepared become broadcast. Dying between both sends the same
 // bytes once more. A node that forgot its mempool is given what it forgot. What the node says is believed
 // this far: accepted, or in the chain already, is success; missing inputs may mean "paid long ago", so the
-// spender of the coin is looked for; a refusal is tried again for a day, then a person has to look. It never
+// spender of the coin is looked for; a refusal, or coins that are missing without a reason, is tried again for a
+// day, then a person has to look. It never
 // signs anything, and never sends while an incident stops paying what has not been sent.
 import { invariant } from '../../shared/errors.js';
 import { timeText } from '../../shared/database/database.js';
@@ -54,16 +55,16 @@ async function advance(context: PaymentsContext, sent: Sent): Promise<Outcome> {
   const answer = await context.node.broadcast(stored.raw_hex);
   const refusals = refused_since.get(context) ?? new Map<number, number>();
   refused_since.set(context, refusals);
-  if (answer.outcome !== 'rejected') refusals.delete(batch.id);
   switch (answer.outcome) {
     case 'accepted':
     case 'already_in_chain':
+      refusals.delete(batch.id);
       if (batch.state === 'prepared') return accept(context, sent);
       return (await isSeen(context, stored, outputs)) ? 'progress' : null;
     case 'inputs_missing':
-      return inputsMissing(context, sent);
+      return inputsMissing(context, sent, refusals);
     case 'rejected':
-      return refused(context, batch, answer.reason, refusals);
+      return refused(context, batch, `The node refuses its transaction (${answer.reason}).`, refusals);
   }
 }
 
@@ -77,24 +78,26 @@ async function accept({ database, lease, clock, log }: PaymentsContext, { batch,
 }
 
 /** Ambiguous: confirmed and spent long ago, or spent by someone else, or gone with its block. */
-async function inputsMissing(context: PaymentsContext, sent: Sent): Promise<Outcome> {
+async function inputsMissing(context: PaymentsContext, sent: Sent, refusals: Map<number, number>): Promise<Outcome> {
   if (await confirmationOf(context, sent.stored, sent.outputs)) {
     return sent.batch.state === 'prepared' ? accept(context, sent) : null;
   }
   const obstacle = await obstacleOf(context, sent.stored);
-  if (obstacle === null) return { waits: 'The node does not have its coins, and nothing is known that spent them; it is tried again.' };
+  if (obstacle === null) {
+    return refused(context, sent.batch, 'The node does not have its coins, and nothing is known that spent them.', refusals);
+  }
+  refusals.delete(sent.batch.id);
   if (!obstacle.dead) return { waits: obstacle.sentence };
   await hold(context, sent.batch, 'payout_conflicted', `${obstacle.sentence} Its transaction can never confirm.`);
   return 'progress';
 }
 
 async function refused(
-  context: PaymentsContext, batch: Batch, reason: string, refusals: Map<number, number>,
+  context: PaymentsContext, batch: Batch, sentence: string, refusals: Map<number, number>,
 ): Promise<Outcome> {
   const now_ms = context.clock.monotonic_ms();
   const since_ms = refusals.get(batch.id) ?? now_ms;
   refusals.set(batch.id, since_ms);
-  const sentence = `The node refuses its transaction (${reason}).`;
   if (now_ms - since_ms < refused_limit_ms) return { waits: `${sentence} It is tried again.` };
   await hold(context, batch, 'payout_rejected', `${sentence} It was tried for 24 hours.`);
   refusals.delete(batch.id);

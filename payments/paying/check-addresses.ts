@@ -16,7 +16,7 @@ export async function checkAddresses(context: PaymentsContext): Promise<'progres
   const now_ms = clock.now_ms();
   const users = await usersToCheck(database.knex, timeText(now_ms - ask_again_after_ms), names_at_once);
   if (users.length === 0) return 'idle';
-  const pool_script = await poolScript(node, config.pool_address);
+  const pool_script = await poolScript(node, config);
   const decided: { readonly user: NamedUser; readonly decision: AddressDecision }[] = [];
   for (const user of users) decided.push({ user, decision: await decide(context, user, pool_script) });
   await database.transaction(async (transaction) => {

@@ -31,7 +31,7 @@ export async function paymentTerms(
     cap: config.max_fee_rate,
   });
   if ('postponed' in fee) return fee;
-  const pool_script = await poolScript(node, config.pool_address);
+  const pool_script = await poolScript(node, config);
   const pool_fee = (await accountBalances(knex)).pool_fee - await poolFeesUnderway(knex);
   return {
     coins: await spendableCoins(context, pool_script),

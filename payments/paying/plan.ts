@@ -17,12 +17,14 @@ export async function plan(context: PaymentsContext): Promise<'progress' | 'idle
   };
   // What holds up an unaccepted batch is said by the move that is at work on it.
   if ((await batchesIn(database.knex, unaccepted_states)).length > 0) return wait(null);
-  const stopped = await whyPayingStopped(context);
-  if (stopped !== null) return wait(stopped);
+  const incident = await incidentInTheWay(context);
+  if (incident !== null) return wait(incident);
 
   const next = await nextBatch(context);
   const { draft } = next;
   if (draft === null) return wait(whyNobody(next));
+  const stopped = await whyPayingStopped(context);
+  if (stopped !== null) return wait(stopped);
   const now = timeText(clock.now_ms());
   const batch_id = await database.transaction(async (transaction) => {
     await lease.fence(transaction);
@@ -34,12 +36,10 @@ export async function plan(context: PaymentsContext): Promise<'progress' | 'idle
 }
 
 /** One sentence when nothing new may be signed or sent now, whatever the balances. */
-export async function whyPayingStopped({ database, node }: PaymentsContext): Promise<string | null> {
-  const [incident] = await payingStopped(database.knex);
-  if (incident) {
-    return `Incident ${incident.id} (${incident.kind}) stops paying: see \`obtc-payments resolve ${incident.id}\`.`;
-  }
-  const { synced } = await node.chainInfo();
+export async function whyPayingStopped(context: PaymentsContext): Promise<string | null> {
+  const incident = await incidentInTheWay(context);
+  if (incident !== null) return incident;
+  const { synced } = await context.node.chainInfo();
   return synced ? null : 'The node is still catching up with the chain; nothing is paid until it has.';
 }
 
@@ -47,4 +47,11 @@ export async function whyPayingStopped({ database, node }: PaymentsContext): Pro
 function whyNobody({ postponed, waiting, fee_rate }: NextBatch): string | null {
   if (postponed !== null) return postponed;
   return fee_rate === null ? null : (waiting[0]?.reason ?? null);
+}
+
+async function incidentInTheWay({ database }: PaymentsContext): Promise<string | null> {
+  const [incident] = await payingStopped(database.knex);
+  return incident
+    ? `Incident ${incident.id} (${incident.kind}) stops paying: see \`obtc-payments resolve ${incident.id}\`.`
+    : null;
 }

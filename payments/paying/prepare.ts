@@ -18,6 +18,7 @@ import { batchesIn, changeState, payoutsOf, releasePayouts, type Batch, type Pay
 import { storeTransaction } from '../edges/transaction-store.js';
 import { paymentTerms, type PaymentTerms } from './next-batch.js';
 import { whyPayingStopped } from './plan.js';
+import { quarantineRefused } from './quarantine.js';
 
 export async function prepare(context: PaymentsContext): Promise<'progress' | 'idle'> {
   const [batch] = await batchesIn(context.database.knex, ['planned']);
@@ -59,11 +60,15 @@ async function giveBack(
 }
 
 async function sign(
-  { config, database, lease, node, clock, log }: PaymentsContext,
-  batch: Batch, payouts: readonly Payout[], draft: Draft, terms: PaymentTerms,
+  context: PaymentsContext, batch: Batch, payouts: readonly Payout[], draft: Draft, terms: PaymentTerms,
 ): Promise<void> {
+  const { config, database, lease, node, clock, log } = context;
   const change = draft.change_sats > 0n ? [{ address: config.pool_address, amount: draft.change_sats }] : [];
-  const unsigned = await node.createTransaction(draft.coins, [...draft.outputs, ...change]);
+  const unsigned = await node.createTransaction(draft.coins, [...draft.outputs, ...change]).catch(async (failure: unknown) => {
+    if (await quarantineRefused(context, batch, payouts, draft, failure)) return null;
+    throw failure;
+  });
+  if (unsigned === null) return;
   const raw_hex = await node.unlocked(() => node.sign(unsigned));
   const decoded = await node.decode(raw_hex);
   const fault = checkTransaction(decoded, { ...draft, ...terms, coins: draft.coins, network_fee_max_sats: feeCap(draft, terms, config.max_fee_rate ?? terms.fee_rate) });

@@ -8,9 +8,11 @@ import type { PaymentsContext, RequestDecision, RequestHandler } from '../contex
 import { batchById, changeState, payoutsOf, releasePayouts, type Batch } from '../edges/batch-store.js';
 import { incidentById, resolveIncident, type Incident } from '../edges/incident-store.js';
 import { freeCoins } from '../edges/transaction-store.js';
+import { disputedNow } from '../settle.js';
 import { readSent } from './broadcast.js';
 import { choicesFor, type ChoiceName } from './choices.js';
 import { heldBatchOf } from './hold.js';
+import { recoverLosses } from './recover.js';
 import { confirmationOf, obstacleOf } from './sightings.js';
 
 const resolveArguments = z.object({ incident_id: z.number().int(), choice: z.string() });
@@ -34,10 +36,17 @@ async function resolve(context: PaymentsContext, incident_id: number, choice: st
     return refuse(`Incident ${incident_id} (${incident.kind}) leaves these choices: ${choices.join(', ')}.`);
   }
   const batch_id = heldBatchOf(incident);
-  if (batch_id === null) return closing(context, incident, 'An operator has looked and lets paying go on.');
+  if (batch_id === null) return resume(context, incident);
   const batch = await batchById(context.database.knex, batch_id);
   if (batch?.state !== 'held') return closing(context, incident, `Batch ${batch_id} is not held any more.`);
   return choice === 'retry' ? retry(context, incident, batch) : release(context, incident, batch);
+}
+
+/** Disputed counts are accounting's to decide: closing the incident before would only hide why settling waits. */
+async function resume(context: PaymentsContext, incident: Incident): Promise<RequestDecision> {
+  const waits = incident.kind === 'disputed_counts' ? await disputedNow(context, incident.subject) : null;
+  if (waits === null) return closing(context, incident, 'An operator has looked and lets paying go on.');
+  return refuse(`${waits}: decide with \`obtc-accounting resolve <snapshot>\`, and settling goes on by itself.`);
 }
 
 /** Closes the incident in the same transaction as `more`. */
@@ -74,6 +83,7 @@ async function release(context: PaymentsContext, incident: Incident, batch: Batc
   const detail = `Batch ${batch.id} is released and its amounts are balances again. ${obstacle.sentence}`;
   return closing(context, incident, detail, async (transaction, now) => {
     await releasePayouts(transaction, batch, payouts, [], detail, now);
+    await recoverLosses(transaction, batch, payouts, now);
     await freeCoins(transaction, stored);
   });
 }

@@ -6,7 +6,7 @@ import type { BlockHash, BlockHeight } from '../../shared/units.js';
 import { blockHeight } from '../../shared/units.js';
 import type { PaymentsContext } from '../context.js';
 import { coinbase_confirmations_min, coinKey } from '../core/coin-choice.js';
-import { roundOfCoinbase, type PayoutTransaction } from '../edges/transaction-store.js';
+import { batchOfTransaction, roundOfCoinbase, type PayoutTransaction } from '../edges/transaction-store.js';
 
 /** In which block of the active chain it is; null when it is not seen in one. */
 export async function confirmationOf(
@@ -53,7 +53,7 @@ export interface Obstacle {
 
 /** What keeps a transaction out of the chain whose inputs the node does not have; null when nothing is known. */
 export async function obstacleOf(context: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
-  return (await foreignSpender(context, stored)) ?? (await goneCoin(context, stored));
+  return (await foreignSpender(context, stored)) ?? (await goneCoin(context, stored)) ?? goneChange(context, stored);
 }
 
 async function foreignSpender({ config, node }: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
@@ -82,6 +82,19 @@ async function goneCoin({ database, node }: PaymentsContext, stored: PayoutTrans
     return {
       sentence: `Its coin ${coinKey(coin)} comes from block ${round.block_hash} at height ${round.height}, which left the chain.`,
       dead: depth >= coinbase_confirmations_min,
+    };
+  }
+  return null;
+}
+
+/** The change that it spends was made by a payout that is not in the chain: dead once that one was given up as dead. */
+async function goneChange({ database: { knex } }: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
+  for (const coin of stored.inputs) {
+    const parent = await batchOfTransaction(knex, coin.txid);
+    if (!parent || parent.state === 'confirmed' || parent.state === 'final') continue;
+    return {
+      sentence: `Its coin ${coinKey(coin)} is the change of batch ${parent.batch_id}, which is ${parent.state}.`,
+      dead: parent.state === 'released',
     };
   }
   return null;

@@ -2,11 +2,14 @@
 // active chain; confirmed -> broadcast when that block is not any more (the transaction is given to the node
 // again by itself); confirmed -> final, together with the ledger event that books it as paid, when it is
 // buried `payout_confirmations` deep. Each is one compare-and-set; dying before it means reading again.
+// A final payout is looked at again only after a reorganisation (watch-blocks.ts asks): thrown out by one, it is
+// broadcast again, and what was booked as paid is a promise again, in one transaction.
 import { timeText } from '../../shared/database/database.js';
 import { invariant } from '../../shared/errors.js';
+import type { BlockHeight } from '../../shared/units.js';
 import type { PaymentsContext } from '../context.js';
-import { batchesIn, changeState, payoutsOf, postPaid, type Batch } from '../edges/batch-store.js';
-import { recordConfirmation, type PayoutTransaction } from '../edges/transaction-store.js';
+import { batchById, batchesIn, changeState, payoutsOf, postPaid, postUnpaid, type Batch } from '../edges/batch-store.js';
+import { finalFromTheTop, recordConfirmation, type PayoutTransaction } from '../edges/transaction-store.js';
 import { readSent } from './broadcast.js';
 import { confirmationOf } from './sightings.js';
 
@@ -62,4 +65,35 @@ async function lookAtDepth(context: PaymentsContext, batch: Batch, stored: Payou
   });
   log.info(`batch ${batch.id} final: ${payouts.length} users are paid`, { batch_id: batch.id, txid: stored.txid });
   return 'progress';
+}
+
+const finals_at_once = 100;
+
+/**
+ * The highest final payout whose block has left the chain. Where one stands, all below it stand, and so do those up
+ * to `verified_to`, below which the chain has not changed (null: anything may have).
+ */
+export async function returnFinalPayout(context: PaymentsContext, verified_to: BlockHeight | null): Promise<'progress' | 'idle'> {
+  const { database, lease, node, clock, log } = context;
+  for (const stored of await finalFromTheTop(database.knex, finals_at_once)) {
+    const { confirmed } = stored;
+    if (confirmed && verified_to !== null && confirmed.height <= verified_to) return 'idle';
+    const now_there = confirmed && await node.blockHashAt(confirmed.height);
+    if (confirmed && now_there === confirmed.hash) return 'idle';
+    // A chain that does not reach up to its height says nothing.
+    const batch = await batchById(database.knex, stored.batch_id);
+    if (!confirmed || now_there === null || !batch) continue;
+    const payouts = await payoutsOf(database.knex, batch.id);
+    const now = timeText(clock.now_ms());
+    await database.transaction(async (transaction) => {
+      await lease.fence(transaction);
+      await recordConfirmation(transaction, stored, null);
+      await changeState(transaction, batch, 'reorg', now);
+      await postUnpaid(transaction, batch, payouts, stored.network_fee_sats, now);
+    });
+    log.error(`block ${confirmed.height} left the chain, and with it batch ${batch.id}, which was final: it is sent again`,
+      { batch_id: batch.id, txid: stored.txid, hash: confirmed.hash });
+    return 'progress';
+  }
+  return 'idle';
 }

@@ -1,0 +1,130 @@
+import { expect, it } from 'vitest';
+import { forEachDatabase } from '../lab/databases.js';
+import { payUntilIdle } from '../lab/payable-pool.js';
+import { earnedWorld, createPayingWorld, expectBooksAndChainAgree, stateOf, type PayingWorld } from '../lab/paying-world.js';
+import { satoshis } from '../shared/units.js';
+import type { UnspentOutput, WalletNode } from '../shared/bitcoind/node.js';
+import { auditLines } from './commands/audit.js';
+import { createPaymentsDaemon } from './daemon.js';
+import { openIncidents } from './edges/incident-store.js';
+import { changeOutputs } from './edges/transaction-store.js';
+import { watchForeignSpends } from './foreign-spends.js';
+import { payingMoves } from './paying/moves.js';
+import { payoutRequests } from './paying/requests.js';
+
+type Outpoint = Pick<UnspentOutput, 'txid' | 'index' | 'amount'>;
+
+/** The wallet's owner spends a coin of the pool by hand. */
+async function spendByHand({ sim }: PayingWorld, coin: Outpoint, transactions = true): Promise<void> {
+  const raw = await sim.node.createTransaction([coin], [{ address: sim.foreignAddress(), amount: satoshis(coin.amount - 10_000n) }]);
+  const signed = await sim.node.sign(raw);
+  if (transactions) sim.mineBlock({ transactions: [signed] });
+  else await sim.node.broadcast(signed);
+}
+
+const violations = async ({ context }: PayingWorld): Promise<string[]> =>
+  (await auditLines(context)).filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+
+async function resolveAll({ context }: PayingWorld): Promise<void> {
+  for (const incident of await openIncidents(context.database.knex)) {
+    const decision = await payoutRequests['resolve']!(context, {
+      id: 1, action: 'resolve', arguments: { incident_id: incident.id, choice: 'resume' }, requested_by: 'test', requested_at: '',
+    });
+    expect(decision.outcome).toBe('done');
+    await context.database.transaction(async (transaction) => { await decision.write?.(transaction); });
+  }
+}
+
+const matureCoins = async ({ sim }: PayingWorld) =>
+  (await sim.node.walletCoins()).filter(({ coinbase, confirmations }) => coinbase && confirmations > 100);
+
+forEachDatabase('coins of the pool that somebody else spends', (open) => {
+  it('a spend of our change stops paying: a restored database may owe what that transaction paid (D-2)', async () => {
+    const world = await createPayingWorld(await open());
+    const { context } = world;
+    await world.earn({ [world.alice]: 3, 'no address': 1 });
+    await world.mature();
+    await payUntilIdle(context);
+    await world.bury(6);
+    await payUntilIdle(context);
+    await world.earn({ [world.alice]: 7 });
+    await world.mature();
+    expect(await stateOf(world)).toBe('final');
+    const changes = await changeOutputs(context.database.knex);
+    expect(changes).toHaveLength(1);
+    expect(await watchForeignSpends(context)).toBe('idle');
+    await spendByHand(world, changes[0]!);
+    expect(await watchForeignSpends(context)).toBe('progress');
+    expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend', stops_paying: true }]);
+    expect(await payUntilIdle(context)).not.toContain('plan');
+  });
+
+  it('is noticed when only one of several outputs of a coinbase is spent', async () => {
+    const world = await createPayingWorld(await open());
+    const { context, sim, facts, pool_address, alice } = world;
+    await facts.work({ [alice]: 1 });
+    const two = sim.mineBlock({ pays: [
+      { address: pool_address, amount: satoshis(3_000_000_000n) }, { address: pool_address, amount: satoshis(2_000_000_000n) },
+    ] });
+    await facts.line(two);
+    await world.mature();
+    expect(await watchForeignSpends(context)).toBe('idle');
+    const [coin] = await matureCoins(world);
+    await spendByHand(world, coin!, false);
+    expect(await watchForeignSpends(context)).toBe('progress');
+    expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend', subject: two }]);
+  });
+
+  it('are all told at once, and after an operator\'s word the audit reports them as acknowledged and holds', async () => {
+    const world = await earnedWorld(await open());
+    const { context } = world;
+    for (const coin of await matureCoins(world)) await spendByHand(world, coin);
+    expect((await violations(world)).length).toBeGreaterThan(0);
+    expect(await watchForeignSpends(context)).toBe('progress');
+    expect(await openIncidents(context.database.knex)).toHaveLength(2);
+    expect(await watchForeignSpends(context)).toBe('idle');
+    await resolveAll(world);
+    expect(await violations(world)).toEqual([]);
+    expect((await auditLines(context)).map(({ detail }) => detail).join()).toMatch(/acknowledged/);
+    await expectBooksAndChainAgree(world);
+  });
+
+  it('a coinbase that vanishes in a reorganisation while it is looked at accuses nobody', async () => {
+    const world = await earnedWorld(await open());
+    const { context, sim } = world;
+    const node = { ...context.node, walletCoins: async () => [], unspentOutput: async () => {
+      sim.reorg(102, 103, sim.foreignAddress());
+      return null;
+    } };
+    expect(await watchForeignSpends({ ...context, node })).toBe('idle');
+    expect(await openIncidents(context.database.knex)).toEqual([]);
+  });
+
+  it('a pass in which nothing has changed asks the node three times at most', async () => {
+    const world = await earnedWorld(await open());
+    const { context, facts } = world;
+    await world.earn({ [world.alice]: 1 });
+    await facts.complete();
+    let calls = 0;
+    const node = new Proxy(context.node, { get: (target, name: keyof WalletNode) => {
+      const call = target[name].bind(target) as (...parameters: unknown[]) => unknown;
+      return (...parameters: unknown[]) => {
+        calls += 1;
+        return call(...parameters);
+      };
+    } });
+    const daemon = createPaymentsDaemon({ ...context, node }, { lease: context.lease, paying: payingMoves, requests: {} });
+    const pass = async () => { while ((await daemon.step()) === 'progress'); context.clock.advance(context.config.check_mature_period_ms); };
+    await pass();
+    for (let blocks = 0; blocks < 7; blocks += 1) {
+      await world.bury(1);
+      await facts.complete();
+      await pass();
+    }
+    expect(await stateOf(world)).toBe('final');
+    await pass();
+    calls = 0;
+    await pass();
+    expect(calls).toBeLessThanOrEqual(3);
+  });
+});
