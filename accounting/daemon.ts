@@ -74,7 +74,8 @@ export function createAccountingDaemon(
   }
 
   function waitsFor(): readonly string[] {
-    return [reader.waits_for, node_trouble, chain.waits_for].filter((sentence) => sentence !== null);
+    // The chain may wait for the same thing as the log: it is said once.
+    return [...new Set([reader.waits_for, node_trouble, chain.waits_for])].filter((sentence) => sentence !== null);
   }
 
   function saySoOnce(): void {

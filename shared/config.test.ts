@@ -89,7 +89,7 @@ describe("ckpool's own file", () => {
   it('accepts the sample, which names every key of ours and nothing else', () => {
     const sample = readFileSync(new URL('../ckpool.conf', import.meta.url), 'utf8')
       .replace(/the address that your pool mines to|an address for donations/g, 'bcrt1qpool');
-    expect(load(sample)).toMatchObject({ warnings: [], payments_database: { user: 'obtc_payments' } });
+    expect(load(sample)).toMatchObject({ warnings: [], payments_database: { user: 'pool_payments' } });
     const names = Object.values(known_names).flat();
     expect(names.filter((name) => !sample.includes(name))).toEqual([]);
   });

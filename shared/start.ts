@@ -18,12 +18,12 @@ export interface StartPorts extends LoopPorts {
 
 /** null when it was stopped first. `prepare` is repeated whole when the database fails in it. */
 export async function openDatabase(
-  settings: DatabaseSettings, prepare: (database: Database) => Promise<void>, ports: StartPorts,
+  settings: DatabaseSettings, prepare: (database: Database) => Promise<void>, ports: StartPorts, open = connect,
 ): Promise<Database | null> {
   let database: Database | null = null;
   let ready = false;
   const step = async () => {
-    database ??= await connect(settings);
+    database ??= await open(settings);
     await prepare(database);
     ready = true;
     return 'idle' as const;

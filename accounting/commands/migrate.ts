@@ -1,7 +1,8 @@
 // `migrate`: creates or upgrades the tables, with an admin login where the daemon's own may not.
 import { printJson, printLines, type Action } from '../../shared/command.js';
 import { loadConfig } from '../../shared/config.js';
-import { connect, type DatabaseSettings } from '../../shared/database/connect.js';
+import type { DatabaseSettings } from '../../shared/database/connect.js';
+import { connectOrCreate } from '../../shared/database/create.js';
 import { migrate } from '../../shared/database/migrate.js';
 import { createLogger } from '../../shared/logger.js';
 
@@ -11,7 +12,7 @@ export const migrateCommand: Action = async ({ config_file, json, options }) => 
   const settings: DatabaseSettings = user !== null && config.database.engine === 'mysql'
     ? { ...config.database, user, password: process.env['POOL_SQL_PASS'] ?? '' }
     : config.database;
-  const database = await connect(settings);
+  const database = await connectOrCreate(settings);
   try {
     const applied = await migrate(database, createLogger({ name: 'accounting' }));
     if (json) printJson({ applied });

@@ -6,9 +6,10 @@ import type { Action } from '../../shared/command.js';
 import { loadConfig, type Config } from '../../shared/config.js';
 import { stopOnSignals } from '../../shared/daemon.js';
 import type { Database } from '../../shared/database/database.js';
+import { connectOrCreate } from '../../shared/database/create.js';
 import { migrateOrVerify } from '../../shared/database/migrate.js';
 import { ConfigurationFault } from '../../shared/errors.js';
-import { createLogger } from '../../shared/logger.js';
+import { createLogger, type Logger } from '../../shared/logger.js';
 import { openDatabase, runLeased, type StartPorts } from '../../shared/start.js';
 import { defaultOptions } from '../context.js';
 import { createAccountingDaemon, type AccountingDaemon } from '../daemon.js';
@@ -29,7 +30,7 @@ export const run: Action = async ({ config_file, options }) => {
     throw new ConfigurationFault([`${config.file}: logdir ${JSON.stringify(config.log_directory)} does not exist: set it to ckpool's log directory.`]);
   }
   const ports: StartPorts = { clock: systemClock, log, stop: stopOnSignals(), once };
-  const database = await openDatabase(config.database, async (opened) => void (await migrateOrVerify(opened, log)), ports);
+  const database = await openDatabase(config.database, (opened) => prepare(opened, log), ports, connectOrCreate);
   if (!database) return;
   try {
     await follow(config, database, ports);
@@ -37,6 +38,11 @@ export const run: Action = async ({ config_file, options }) => {
     await database.close();
   }
 };
+
+/** Accounting owns the schema: it migrates where its login may, else it verifies and names the command. */
+async function prepare(database: Database, log: Logger): Promise<void> {
+  await migrateOrVerify(database, log);
+}
 
 async function follow(config: Config, database: Database, ports: StartPorts): Promise<void> {
   const { clock, log, once } = ports;
