@@ -3,6 +3,7 @@
 //   0 done   1 a check or an invariant failed   2 bad usage or configuration   3 node or database out of reach
 // stdout carries the answer and nothing else. Command modules are loaded when their command is called.
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { nearestName } from './config/nearest-name.js';
 import { ConfigurationFault, InvariantBroken, OutsideFailure } from './errors.js';
@@ -64,7 +65,7 @@ export function addCommand(program: Command, plan: CommandPlan): Command {
     if (plan.is_default) refuseUnknownCommand(program, command);
     const { config, json, ...options } = command.optsWithGlobals<{ config: string; json: boolean }>();
     const context = { config_file: config, json, arguments: command.args, options };
-    await runAction(async () => (await plan.load())(context));
+    await runAction(async () => (await plan.load())(context), resolve(config));
   });
 }
 
@@ -96,14 +97,17 @@ export async function runProgram(program: Command, argv: readonly string[] = pro
 const usageFault = (sentence: string, program: Command) =>
   new ConfigurationFault([`${program.name()}: ${sentence.replace(/\.$/, '')}; see ${program.name()} --help`]);
 
-/** Turns the end of the work into an exit status and its failure into sentences on stderr. */
-export async function runAction(work: () => Promise<ExitStatus | void>): Promise<void> {
+/**
+ * Turns the end of the work into an exit status and its failure into sentences on stderr. A sentence that tells
+ * to correct a key says in which file.
+ */
+export async function runAction(work: () => Promise<ExitStatus | void>, config_file?: string): Promise<void> {
   try {
     const status = await work();
     if (status) process.exitCode = status;
   } catch (error) {
     process.exitCode = statusOf(error);
-    process.stderr.write(`${sentencesOf(error).map(printableLine).join('\n')}\n`);
+    process.stderr.write(`${sentencesOf(error).map((one) => printableLine(inFile(one, config_file))).join('\n')}\n`);
     if (levelFromEnvironment() === 'debug') process.stderr.write(`${String((error as Error)?.stack ?? error)}\n`);
   }
 }
@@ -121,6 +125,13 @@ function sentencesOf(error: unknown): readonly string[] {
   if (error instanceof Error && error.name === 'LeaseLost') return [error.message];
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return [`This should not have happened: ${message} (POOL_LOG_LEVEL=debug shows where).`];
+}
+
+const key_of_the_file = /\b(?:sql|btcd|parser|payments)\.[a-z]|\bkey "\w+"|\bbtcaddress\b/;
+
+function inFile(sentence: string, config_file: string | undefined): string {
+  if (config_file === undefined || sentence.includes(config_file) || !key_of_the_file.test(sentence)) return sentence;
+  return `${config_file}: ${sentence}`;
 }
 
 /** Sentences quote what came from outside: no control byte reaches the terminal. */

@@ -111,6 +111,7 @@ export function databaseFailure(error: unknown, stage: Stage): unknown {
 }
 
 function meaningOf(code: string | number | undefined, stage: Stage): Meaning {
+  if (typeof code === 'string' && code.startsWith('SQLITE_IOERR')) return file_failed;
   if (stage === 'commit' && !certain_at_commit.has(code ?? '')) {
     return no_answer_to_commit;
   }
@@ -122,6 +123,11 @@ function meaningOf(code: string | number | undefined, stage: Stage): Meaning {
 }
 
 const none_free = retry('No connection to the database became free in time');
+const file_failed: Meaning = {
+  kind: 'unknown',
+  sentence: 'The database file could not be read or written: look at the disk of sql.file and its quota; what the last '
+    + 'COMMIT came to is looked up when it can be',
+};
 const no_answer_to_commit: Meaning = {
   kind: 'unknown',
   sentence: 'The answer to COMMIT is missing: whether it took effect is looked up before anything else',
