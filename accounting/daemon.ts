@@ -75,7 +75,9 @@ export function createAccountingDaemon(
 
   function waitsFor(): readonly string[] {
     // The chain may wait for the same thing as the log: it is said once.
-    return [...new Set([reader.waits_for, node_trouble, chain.waits_for])].filter((sentence) => sentence !== null);
+    return [...new Set([reader.waits_for, node_trouble, chain.waits_for])].filter(
+      (sentence) => sentence !== null,
+    );
   }
 
   function saySoOnce(): void {

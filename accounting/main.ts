@@ -26,7 +26,7 @@ addCommand(program, {
   usage: 'migrate',
   description: 'create or upgrade the tables, with an admin login where the daemon may not',
   options: [['--user <name>', 'log in to MySQL as this user (password from POOL_SQL_PASS)']],
-  examples: ['migrate -c ckpool.conf', 'POOL_SQL_PASS=… obtc-accounting migrate --user root'],
+  examples: ['migrate -c ckpool.conf', 'migrate --user root'],
   load: async () => (await import('./commands/migrate.js')).migrateCommand,
 });
 addCommand(program, {
@@ -37,8 +37,8 @@ addCommand(program, {
 });
 addCommand(program, {
   usage: 'snapshot <block>',
-  description: "every user's share count when a block was found (height or hash)",
-  examples: ['snapshot 159', 'snapshot 4514c903…10c --json'],
+  description: "every user's share count when a block was found (height, or a hash or its beginning)",
+  examples: ['snapshot 159', 'snapshot 4514c903 --json'],
   load: async () => (await import('./commands/snapshot.js')).snapshot,
 });
 addCommand(program, {

@@ -35,7 +35,10 @@ export interface TestPool {
   /** One pass of a minute: the file, then its line. */
   pass(user: string, shares: number | bigint): void;
   /** A process of the daemon; the one before is gone. */
-  start(options?: Partial<AccountingOptions>, ports?: { node?: ChainNode; database?: Database; config?: Partial<Config> }): Promise<AccountingDaemon>;
+  start(
+    options?: Partial<AccountingOptions>,
+    ports?: { node?: ChainNode; database?: Database; config?: Partial<Config> },
+  ): Promise<AccountingDaemon>;
   untilIdle(daemon: AccountingDaemon): Promise<void>;
   counts(): Promise<Record<string, bigint>>;
   rows(table: string): Promise<Record<string, unknown>[]>;
@@ -79,7 +82,12 @@ export async function createTestPool(): Promise<TestPool> {
       const lease = createLease(database, 'accounting_lease', 'test');
       await database.knex('accounting_lease').where('id', 1).update({ expires_at_ms: 0 });
       await lease.tryTake();
-      const all: AccountingOptions = { ...defaultOptions, pairing_wait_ms: 0, chain_period_ms: 0, ...options };
+      const all: AccountingOptions = {
+        ...defaultOptions,
+        pairing_wait_ms: 0,
+        chain_period_ms: 0,
+        ...options,
+      };
       const log_files = openLogFiles({ log_file, quiet_ms: 60_000, once: all.once, clock });
       close = () => log_files.close();
       const config = testConfig(pool_address, { log_directory: directory, log_file, ...ports.config });
@@ -94,8 +102,12 @@ export async function createTestPool(): Promise<TestPool> {
       }
     },
     async counts() {
-      const rows: { name: Buffer; ledger_count: unknown }[] = await database.knex('users').select('name', 'ledger_count');
-      return Object.fromEntries(rows.map((row) => [row.name.toString('latin1'), BigInt(String(row.ledger_count))]));
+      const rows: { name: Buffer; ledger_count: unknown }[] = await database
+        .knex('users')
+        .select('name', 'ledger_count');
+      return Object.fromEntries(
+        rows.map((row) => [row.name.toString('latin1'), BigInt(String(row.ledger_count))]),
+      );
     },
     rows: async (table) => database.knex<Record<string, unknown>>(table),
     async replay() {

@@ -31,7 +31,9 @@ export async function replayLog(
   progress: (done: bigint, total: bigint) => void,
 ): Promise<ReplayResult> {
   const survey = await log_files.survey([]);
-  if (survey.parts.length === 0) throw new ConfigurationFault([survey.missing ?? 'There is no log to replay.']);
+  if (survey.parts.length === 0) {
+    throw new ConfigurationFault([survey.missing ?? 'There is no log to replay.']);
+  }
   const placed = place(survey.parts, cursors);
   const readings = await storedReadings(database);
   const rebuilt = await rebuild(placed, readings, await baselineEnds(database), log_files, progress);
@@ -39,10 +41,20 @@ export async function replayLog(
 }
 
 /** Where each file stood in the log when it was read live, found by its fingerprint. */
-function place(parts: readonly LogPart[], cursors: readonly StoredCursor[]): (LogPart & { log_start: bigint })[] {
+function place(
+  parts: readonly LogPart[],
+  cursors: readonly StoredCursor[],
+): (LogPart & { log_start: bigint })[] {
   return parts.map((part) => {
-    const cursor = cursors.find((one) => one.fingerprint === part.fingerprint && one.fingerprint_length === part.fingerprint_length);
-    if (!cursor) throw new ConfigurationFault([`${part.path} was never read by accounting (its first bytes are in no row of log_cursors): nothing to compare it with.`]);
+    const cursor = cursors.find(
+      (one) => one.fingerprint === part.fingerprint && one.fingerprint_length === part.fingerprint_length,
+    );
+    if (!cursor) {
+      throw new ConfigurationFault([
+        `${part.path} was never read by accounting (its first bytes are in no row of `
+        + 'log_cursors): nothing to compare it with.',
+      ]);
+    }
     return { ...part, log_start: cursor.log_start };
   });
 }
@@ -52,7 +64,12 @@ async function rebuild(
   log_files: LogFiles, progress: (done: bigint, total: bigint) => void,
 ): Promise<NewSnapshot[]> {
   const users = new Map<NameBytes, UserCount>();
-  let state = { users, risen: new Set<NameBytes>() as ReadonlySet<NameBytes>, login_seen: false, notice_seen: false };
+  let state = {
+    users,
+    risen: new Set<NameBytes>() as ReadonlySet<NameBytes>,
+    login_seen: false,
+    notice_seen: false,
+  };
   const snapshots: NewSnapshot[] = [];
   const whole = parts[0]!.log_start === 0n;
   const total = parts.reduce((sum, part) => sum + part.end, 0n);
@@ -68,11 +85,15 @@ async function rebuild(
         state = { ...state, risen: new Set() };
       }
       const next = queue[0] ?? null;
-      const bound = [next?.position, settled[0]].reduce<bigint>((least, position) =>
-        (position !== undefined && position - part.log_start < least ? position - part.log_start : least), part.end);
+      const bound = [next?.position, settled[0]].reduce<bigint>(
+        (least, position) =>
+          position !== undefined && position - part.log_start < least ? position - part.log_start : least,
+        part.end,
+      );
       const wanted = bound - from < BigInt(chunk_bytes) ? bound - from : BigInt(chunk_bytes);
       // A second reading at one place: nothing is read before it.
-      const piece = wanted > 0n ? await readLines(log_files, part, from, Number(wanted)) : { lines: [], consumed: 0n };
+      const piece =
+        wanted > 0n ? await readLines(log_files, part, from, Number(wanted)) : { lines: [], consumed: 0n };
       from += piece.consumed;
       done += piece.consumed;
       const reached = next !== null && part.log_start + from >= next.position;
@@ -83,7 +104,12 @@ async function rebuild(
         sampled: true,
       });
       for (const user of outcome.changed) users.set(user.name, user);
-      state = { users, risen: outcome.risen, login_seen: outcome.login_seen, notice_seen: outcome.notice_seen };
+      state = {
+        users,
+        risen: outcome.risen,
+        login_seen: outcome.login_seen,
+        notice_seen: outcome.notice_seen,
+      };
       snapshots.push(...outcome.snapshots);
       if (reached) queue.shift();
       progress(done, total);
@@ -99,27 +125,40 @@ function settleAll(users: Map<NameBytes, UserCount>): void {
   }
 }
 
-async function readLines(log_files: LogFiles, part: LogPart & { log_start: bigint }, from: bigint, bytes_max: number) {
+async function readLines(
+  log_files: LogFiles,
+  part: LogPart & { log_start: bigint },
+  from: bigint,
+  bytes_max: number,
+) {
   const { lines, consumed } = scanLog(await log_files.read(part, from, bytes_max));
   if (consumed === 0) return { lines: [], consumed: (await log_files.skipLine(part, from)) - from };
   return {
-    lines: lines.map((line): StretchLine => ({ ...line, position: logPosition(part.log_start + from + BigInt(line.offset)) })),
+    lines: lines.map((line): StretchLine => ({
+      ...line,
+      position: logPosition(part.log_start + from + BigInt(line.offset)),
+    })),
     consumed: BigInt(consumed),
   };
 }
 
 /**
  * What was not stored agreed with the lines: the last line about a user is what his file said. A user of whom
- * nothing was counted yet is always stored, so one who is not had no file; where the log does not begin at the
- * beginning nobody knows that.
+ * nothing was counted yet is always stored, so one who is not had no file; where the log does not begin at
+ * the beginning nobody knows that.
  */
 function bounds(
-  next: StoredReading | null, lines: readonly StretchLine[], users: ReadonlyMap<NameBytes, UserCount>, whole: boolean,
+  next: StoredReading | null,
+  lines: readonly StretchLine[],
+  users: ReadonlyMap<NameBytes, UserCount>,
+  whole: boolean,
 ): Map<NameBytes, Reading> {
   const readings = new Map<NameBytes, Reading>();
   if (next?.all) for (const user of users.values()) readings.set(user.name, { counter: user.counter });
   for (const line of lines) {
-    if (line.kind === 'shares' && (!whole || isCounted(users.get(line.user)))) readings.set(line.user, { counter: line.counter });
+    if (line.kind === 'shares' && (!whole || isCounted(users.get(line.user)))) {
+      readings.set(line.user, { counter: line.counter });
+    }
   }
   for (const [name, reading] of next?.counts ?? []) readings.set(name, reading);
   return readings;
@@ -135,7 +174,8 @@ async function storedReadings(database: Database): Promise<StoredReading[]> {
     if (least === null || position <= least) readings.unshift(row);
     if (least === null || position < least) least = position;
   }
-  const counts: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('share_reading_counts')
+  const counts: Record<string, unknown>[] = await database
+    .knex<Record<string, unknown>>('share_reading_counts')
     .join('users', 'users.id', 'share_reading_counts.user_id')
     .select('reading_id', 'users.name as name', 'share_reading_counts.counter as file_counter');
   const byReading = new Map<number, Map<NameBytes, Reading>>();
@@ -154,13 +194,23 @@ async function storedReadings(database: Database): Promise<StoredReading[]> {
 
 /** Where the lines behind each baseline begin: it stands on the byte before them. */
 async function baselineEnds(database: Database): Promise<bigint[]> {
-  const rows = await database.knex<Record<string, unknown>>('snapshots').where('kind', 'baseline').orderBy('log_position');
+  const rows = await database
+    .knex<Record<string, unknown>>('snapshots')
+    .where('kind', 'baseline')
+    .orderBy('log_position');
   return rows.map((row) => integer(row['log_position']) + 1n);
 }
 
-async function compare(database: Database, rebuilt: readonly NewSnapshot[], from: bigint): Promise<ReplayResult> {
-  const stored = await database.knex<Record<string, unknown>>('snapshots')
-    .where('kind', 'block').where('log_position', '>=', from.toString()).orderBy('log_position');
+async function compare(
+  database: Database,
+  rebuilt: readonly NewSnapshot[],
+  from: bigint,
+): Promise<ReplayResult> {
+  const stored = await database
+    .knex<Record<string, unknown>>('snapshots')
+    .where('kind', 'block')
+    .where('log_position', '>=', from.toString())
+    .orderBy('log_position');
   const differences: string[] = [];
   const live = new Map(stored.map((row) => [integer(row['log_position']), row]));
   let rows = 0;
@@ -168,20 +218,32 @@ async function compare(database: Database, rebuilt: readonly NewSnapshot[], from
     const row = live.get(snapshot.position);
     live.delete(snapshot.position);
     if (!row) {
-      differences.push(`block line of height ${snapshot.height} at position ${snapshot.position} is in the log, not in snapshots`);
+      differences.push(
+        `block line of height ${snapshot.height} at position ${snapshot.position} is in the log, `
+        + 'not in snapshots',
+      );
       continue;
     }
     rows += snapshot.rows.length;
-    differences.push(...await compareShares(database, smallInteger(row['id']), snapshot, from === 0n));
+    differences.push(...(await compareShares(database, smallInteger(row['id']), snapshot, from === 0n)));
   }
-  for (const [position, row] of live) differences.push(`snapshot ${smallInteger(row['id'])} (position ${position}) is not in the log`);
+  for (const [position, row] of live) {
+    differences.push(`snapshot ${smallInteger(row['id'])} (position ${position}) is not in the log`);
+  }
   return { snapshots: rebuilt.length, rows, differences };
 }
 
 /** Where the log does not begin at the beginning, only the differences can be rebuilt, not the sums. */
-async function compareShares(database: Database, snapshot_id: number, snapshot: NewSnapshot, whole: boolean): Promise<string[]> {
-  const stored: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('snapshot_shares')
-    .join('users', 'users.id', 'snapshot_shares.user_id').where({ snapshot_id })
+async function compareShares(
+  database: Database,
+  snapshot_id: number,
+  snapshot: NewSnapshot,
+  whole: boolean,
+): Promise<string[]> {
+  const stored: Record<string, unknown>[] = await database
+    .knex<Record<string, unknown>>('snapshot_shares')
+    .join('users', 'users.id', 'snapshot_shares.user_id')
+    .where({ snapshot_id })
     .select('users.name as name', 'share_count', 'difference');
   const live = new Map(stored.map((row) => [nameFromBuffer(row['name'] as Buffer), row]));
   const differences: string[] = [];
@@ -192,8 +254,11 @@ async function compareShares(database: Database, snapshot_id: number, snapshot: 
     const other = live.get(row.user);
     live.delete(row.user);
     if (!other) say(row.user, `replay finds a difference of ${row.difference}, the database holds none`);
-    else if (integer(other['difference']) !== row.difference) say(row.user, `difference ${integer(other['difference'])}, replay finds ${row.difference}`);
-    else if (whole && integer(other['share_count']) !== row.share_count) say(row.user, `count ${integer(other['share_count'])}, replay finds ${row.share_count}`);
+    else if (integer(other['difference']) !== row.difference) {
+      say(row.user, `difference ${integer(other['difference'])}, replay finds ${row.difference}`);
+    } else if (whole && integer(other['share_count']) !== row.share_count) {
+      say(row.user, `count ${integer(other['share_count'])}, replay finds ${row.share_count}`);
+    }
   }
   for (const [user, row] of live) say(user, `difference ${integer(row['difference'])}, replay finds none`);
   return differences;

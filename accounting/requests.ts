@@ -8,7 +8,7 @@ import { InvariantBroken } from '../shared/errors.js';
 import { logPosition } from '../shared/units.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { positionOf } from './edges/log-state.js';
-import { recordBaseline } from './edges/log-store.js';
+import { recordBaseline } from './edges/snapshot-rows.js';
 import type { LogReader } from './read-log.js';
 
 interface Decision {
@@ -35,12 +35,26 @@ export async function answerRequests(context: AccountingContext, reader: LogRead
   async function decide(transaction: Knex.Transaction, asked: Request): Promise<Decision> {
     switch (asked.action) {
       case 'baseline': {
-        if (!state.cursor) return { outcome: 'refused', detail: 'no log has been read yet; a baseline needs a place in it' };
+        if (!state.cursor) {
+          return { outcome: 'refused', detail: 'no log has been read yet; a baseline needs a place in it' };
+        }
         // On the last byte of what was read: a block line that follows at once has its own place.
         const position = logPosition(positionOf(state.cursor) - 1n);
-        if (position < state.cursor.log_start) return { outcome: 'refused', detail: 'no line of this log has been read yet; a baseline needs a place in it' };
-        const taken: unknown = await transaction('snapshots').where('log_position', position.toString()).first('id');
-        if (taken) return { outcome: 'refused', detail: `there is a snapshot at this very place (${position}) already` };
+        if (position < state.cursor.log_start) {
+          return {
+            outcome: 'refused',
+            detail: 'no line of this log has been read yet; a baseline needs a place in it',
+          };
+        }
+        const taken: unknown = await transaction('snapshots')
+          .where('log_position', position.toString())
+          .first('id');
+        if (taken) {
+          return {
+            outcome: 'refused',
+            detail: `there is a snapshot at this very place (${position}) already`,
+          };
+        }
         const risen = [...state.risen].map((name) => state.users.get(name)!);
         await recordBaseline(transaction, state.cursor, position, risen, context.clock.now_ms());
         return { outcome: 'done', detail: `the first round begins at log position ${position}` };
@@ -56,7 +70,10 @@ export async function answerRequests(context: AccountingContext, reader: LogRead
 /** The operator's word on disputed counts of one snapshot: they count, or they do not. */
 async function resolveDispute(transaction: Knex.Transaction, asked: Request): Promise<Decision> {
   const { snapshot, choice } = asked.arguments as { snapshot?: unknown; choice?: unknown };
-  if ((choice !== 'taken' && choice !== 'dropped') || (typeof snapshot !== 'number' && typeof snapshot !== 'string')) {
+  if (
+    (choice !== 'taken' && choice !== 'dropped')
+    || (typeof snapshot !== 'number' && typeof snapshot !== 'string')
+  ) {
     return { outcome: 'refused', detail: 'a dispute is resolved with --take or --drop' };
   }
   const id = smallInteger(snapshot);

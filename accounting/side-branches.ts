@@ -1,5 +1,5 @@
-// Looks along the side branches that the node knows for blocks of ours. A block is asked for once: what it was,
-// and what it stands on, is remembered, so that branches of long ago cost nothing at each look.
+// Looks along the side branches that the node knows for blocks of ours. A block is asked for once: what it
+// was, and what it stands on, is remembered, so that branches of long ago cost nothing at each look.
 import type { BlockWithCoinbase, ChainNode } from '../shared/bitcoind/node.js';
 import type { BlockHash, BlockHeight } from '../shared/units.js';
 
@@ -21,14 +21,19 @@ export function followSideBranches(node: ChainNode): SideBranches {
     for (const tip of await node.chainTips()) {
       if (tip.status === 'active') continue;
       let hash: BlockHash | null = tip.hash;
-      for (let depth = 0; hash !== null && depth < tip.branch_length && tip.height - depth >= floor; depth++) {
-        const known: BlockHash | null | undefined = own.get(hash) ?? below.get(hash) ?? found.get(hash)?.previous_hash;
+      for (
+        let depth = 0;
+        hash !== null && depth < tip.branch_length && tip.height - depth >= floor;
+        depth++
+      ) {
+        const known: BlockHash | null | undefined =
+          own.get(hash) ?? below.get(hash) ?? found.get(hash)?.previous_hash;
         if (known === undefined) {
           if (found.size >= blocks_per_look) return [...found.values()];
           const block: BlockWithCoinbase | null = await node.blockWithCoinbase(hash);
           if (block) found.set(hash, block);
           // Only its header is known yet: the block may still come.
-          hash = block ? block.previous_hash : (await node.header(hash))?.previous_hash ?? null;
+          hash = block ? block.previous_hash : ((await node.header(hash))?.previous_hash ?? null);
           continue;
         }
         hash = known;

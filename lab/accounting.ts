@@ -28,7 +28,10 @@ export interface AccountingPlace {
 }
 
 export async function openAccounting(
-  place: AccountingPlace, options: Partial<AccountingOptions> = {}, change: Partial<Config> = {}, quiet_ms = 0,
+  place: AccountingPlace,
+  options: Partial<AccountingOptions> = {},
+  change: Partial<Config> = {},
+  quiet_ms = 0,
 ): Promise<AccountingRun> {
   const { database, log_directory, log_file, login, pool_address } = place;
   const lease = createLease(database, 'accounting_lease', 'test');
@@ -39,7 +42,16 @@ export async function openAccounting(
   const log_files = openLogFiles({ log_file, quiet_ms, once: all.once, clock: systemClock });
   const config = testConfig(pool_address, { log_directory, log_file, ...change });
   const node = createNode(login);
-  const daemon = createAccountingDaemon({ config, database, lease, node, clock: systemClock, log: silentLogger, log_files, options: all });
+  const daemon = createAccountingDaemon({
+    config,
+    database,
+    lease,
+    node,
+    clock: systemClock,
+    log: silentLogger,
+    log_files,
+    options: all,
+  });
   return {
     daemon,
     async untilIdle(steps_max = 100_000) {

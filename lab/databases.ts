@@ -1,5 +1,6 @@
-// One body of tests, run on both engines: SQLite in a file of its own, and a private MariaDB that the tests of
-// one file share. Each call of `open` gives a new, empty, migrated database; all are closed after each test.
+// One body of tests, run on both engines: SQLite in a file of its own, and a private MariaDB that the
+// tests of one file share. Each call of `open` gives a new, empty, migrated database; all are closed
+// after each test.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,9 @@ export interface TestDatabases {
 
 type Open = () => Promise<Database>;
 
-/** `describe`s the body twice. `open` gives a new migrated database; `databases` is for tests that need more. */
+/**
+ * `describe`s the body twice. `open` gives a new migrated database; `databases` is for tests that need more.
+ */
 export function forEachDatabase(title: string, body: (open: Open, databases: TestDatabases) => void): void {
   describe(`${title} on SQLite`, () => {
     const directories: string[] = [];

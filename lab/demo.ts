@@ -25,14 +25,27 @@ interface DemoOptions {
 }
 
 const program = new Command('./accounting.sh demo')
-  .description('A throwaway pool with real blocks: it loses one, is killed while it pays, and pays everyone once.')
+  .description(
+    'A throwaway pool with real blocks: '
+      + 'it loses one, is killed while it pays, and pays everyone once.',
+  )
   .option('--json', 'print one JSON document instead of tables', false)
-  .option('--keep', 'keep the directory with configuration, logs and database, and say where it is', false)
+  .option(
+    '--keep',
+    'keep the directory with configuration, logs and database, and say where it is',
+    false,
+  )
   .helpOption('-h, --help', 'print this help')
-  .addHelpText('after', '\nExamples:\n  ./accounting.sh demo\n  ./accounting.sh demo --keep\n  ./accounting.sh demo --json >demo.json')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  ./accounting.sh demo\n  ./accounting.sh demo --keep\n'
+      + '  ./accounting.sh demo --json >demo.json',
+  )
   .configureOutput({ outputError: () => undefined })
   .exitOverride()
-  .action(async (options: DemoOptions) => { process.exitCode = await demo(options); });
+  .action(async (options: DemoOptions) => {
+    process.exitCode = await demo(options);
+  });
 
 async function demo(options: DemoOptions): Promise<number> {
   const hung_up = new AbortController();
@@ -99,8 +112,11 @@ async function perform({ pool, daemons, steps, stop, options }: Performance): Pr
   steps.done(report.ok
     ? `done in ${seconds} s: ledger, chain and wallet agree to the satoshi`
     : `done in ${seconds} s: SOMETHING DOES NOT HOLD, see the checks; the logs are in ${pool.directory}`);
-  if (options.json) printJson({ ...report, directory: options.keep || !report.ok ? pool.directory : null, seconds });
-  else printReport(report);
+  if (options.json) {
+    printJson({ ...report, directory: options.keep || !report.ok ? pool.directory : null, seconds });
+  } else {
+    printReport(report);
+  }
   if (options.keep) steps.done(howToLookAround(pool));
   return report;
 }

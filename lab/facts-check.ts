@@ -14,7 +14,11 @@ export interface TruthOptions {
   readonly lost?: ReadonlySet<string>;
 }
 
-export async function disagreements(database: Database, truth: Truth, options: TruthOptions = {}): Promise<string[]> {
+export async function disagreements(
+  database: Database,
+  truth: Truth,
+  options: TruthOptions = {},
+): Promise<string[]> {
   const blocks = inLogOrder(await readBlocks(database));
   const sentences = [...missingOrTwice(blocks, truth), ...unknownBlocks(blocks, truth)];
   for (const solve of truth.solves) {
@@ -22,12 +26,19 @@ export async function disagreements(database: Database, truth: Truth, options: T
     if (!fact) continue;
     sentences.push(...blockDisagreements(fact, solve));
     if (options.counts === false || fact.snapshot_id === null) continue;
-    const shares = new Map((await readShares(database, fact.snapshot_id)).map((share) => [printable(share.user), share.count]));
+    const shares = new Map(
+      (await readShares(database, fact.snapshot_id)).map((share) => [printable(share.user), share.count]),
+    );
     for (const [user, true_counts] of Object.entries(solve.users)) {
       const count = shares.get(user) ?? 0n;
-      if (count !== BigInt(true_counts.ledger_count)) sentences.push(`${solve.height} ${user}: count ${count}, true ${true_counts.ledger_count}`);
+      if (count !== BigInt(true_counts.ledger_count)) {
+        sentences.push(`${solve.height} ${user}: count ${count}, true ${true_counts.ledger_count}`);
+      }
     }
-    for (const [user, count] of shares) if (!(user in solve.users) && count > 0n) sentences.push(`${solve.height} ${user}: nobody of that name mined, count ${count}`);
+    for (const [user, count] of shares) {
+      if (user in solve.users || count <= 0n) continue;
+      sentences.push(`${solve.height} ${user}: nobody of that name mined, count ${count}`);
+    }
   }
   return sentences;
 }
@@ -56,5 +67,8 @@ function blockDisagreements(fact: BlockFact, solve: Truth['solves'][number]): st
     ['state', fact.state, 'confirmed'],
   ];
   return expected.flatMap(([what, value, truth]) =>
-    (value === truth ? [] : [`${solve.height} ${solve.hash.slice(0, 12)}: ${what} ${String(value)}, true ${String(truth)}`]));
+    value === truth
+      ? []
+      : [`${solve.height} ${solve.hash.slice(0, 12)}: ${what} ${String(value)}, true ${String(truth)}`],
+  );
 }

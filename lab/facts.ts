@@ -15,7 +15,10 @@ export interface FactsBuilder {
   work(rises: Rises): Promise<void>;
   /** Part of a user's rise that rests on a file that fell; call before the line. */
   disputed(rises: Rises): Promise<void>;
-  /** A block line at the next log position; `hash` null: a line that no block bears out. Returns the snapshot's id. */
+  /**
+   * A block line at the next log position; `hash` null: a line that no block bears out. Returns the
+   * snapshot's id.
+   */
   line(hash: BlockHash | null, options?: { height?: number; finder?: string }): Promise<number>;
   /** A block of the chain without a line in the log. */
   withoutLine(hash: BlockHash): Promise<void>;
@@ -47,7 +50,13 @@ export function createFacts({ knex }: Database, node: ChainNode, pool_address: s
     const bytes = nameToBuffer(name as NameBytes);
     const known = await knex('users').where({ name: bytes }).first<{ id: unknown } | undefined>('id');
     if (known) return smallInteger(known.id);
-    const [id] = await knex('users').insert({ name: bytes, counter: 0, ledger_count: 0, snapshot_count: 0, disputed_count: 0 });
+    const [id] = await knex('users').insert({
+      name: bytes,
+      counter: 0,
+      ledger_count: 0,
+      snapshot_count: 0,
+      disputed_count: 0,
+    });
     return smallInteger(id);
   }
 
@@ -57,11 +66,19 @@ export function createFacts({ knex }: Database, node: ChainNode, pool_address: s
     const changed = [...rises].filter(([, rise]) => rise > 0n);
     const is_disputed = [...disputes.values()].some((part) => part > 0n);
     const [inserted] = await knex('snapshots').insert({
-      kind, height, finder: finder === null ? null : Buffer.from(finder, 'latin1'),
+      kind,
+      height,
+      finder: finder === null ? null : Buffer.from(finder, 'latin1'),
       logged_at: kind === 'block' ? '2026-01-01 00:00:00.000' : null,
-      log_position: position, log_sequence: 1, log_offset: position, quality: 'minute', state,
-      dispute: is_disputed ? 'open' : 'none', changed_users: changed.length,
-      total_difference: changed.reduce((sum, [, rise]) => sum + rise, 0n), taken_at: timeText(epoch_ms + position),
+      log_position: position,
+      log_sequence: 1,
+      log_offset: position,
+      quality: 'minute',
+      state,
+      dispute: is_disputed ? 'open' : 'none',
+      changed_users: changed.length,
+      total_difference: changed.reduce((sum, [, rise]) => sum + rise, 0n),
+      taken_at: timeText(epoch_ms + position),
     });
     const snapshot_id = smallInteger(inserted);
     for (const [name, difference] of changed) {
@@ -83,10 +100,19 @@ export function createFacts({ knex }: Database, node: ChainNode, pool_address: s
     const block = await node.blockWithCoinbase(hash);
     const { script } = await node.address(pool_address);
     if (!block) throw new Error(`the node does not know block ${hash}`);
-    const reward = block.coinbase_outputs.reduce((sum, output) => (output.script === script ? sum + output.amount : sum), 0n);
+    const reward = block.coinbase_outputs.reduce(
+      (sum, output) => (output.script === script ? sum + output.amount : sum),
+      0n,
+    );
     await knex('blocks').insert({
-      hash, height: block.height, previous_hash: block.previous_hash, header_at: timeText(block.time_seconds * 1_000),
-      coinbase_txid: block.coinbase_txid, reward_sats: reward, active: block.confirmations > 0 ? 1 : 0, snapshot_id,
+      hash,
+      height: block.height,
+      previous_hash: block.previous_hash,
+      header_at: timeText(block.time_seconds * 1_000),
+      coinbase_txid: block.coinbase_txid,
+      reward_sats: reward,
+      active: block.confirmations > 0 ? 1 : 0,
+      snapshot_id,
       discovered_at: timeText(epoch_ms),
     });
     return block.height;
@@ -98,7 +124,10 @@ export function createFacts({ knex }: Database, node: ChainNode, pool_address: s
     line: async (hash, { height = 1, finder = 'finder.rig' } = {}) => {
       const header = hash === null ? null : await node.header(hash);
       const snapshot_id = await snapshot({
-        kind: 'block', height: header?.height ?? height, finder, state: hash === null ? 'unverified' : 'confirmed',
+        kind: 'block',
+        height: header?.height ?? height,
+        finder,
+        state: hash === null ? 'unverified' : 'confirmed',
       });
       if (hash !== null) await recordBlock(hash, snapshot_id);
       return snapshot_id;
@@ -111,8 +140,16 @@ export function createFacts({ knex }: Database, node: ChainNode, pool_address: s
       const genesis_hash = await node.blockHashAt(blockHeight(0));
       const { script } = await node.address(pool_address);
       const scan = {
-        id: 1, genesis_hash, pool_script: script, floor_height: 0, floor_reason: 'test', cursor_height: tip_height,
-        cursor_hash: tip_hash, complete_height: tip_height, complete_hash: tip_hash, updated_at: timeText(epoch_ms),
+        id: 1,
+        genesis_hash,
+        pool_script: script,
+        floor_height: 0,
+        floor_reason: 'test',
+        cursor_height: tip_height,
+        cursor_hash: tip_hash,
+        complete_height: tip_height,
+        complete_hash: tip_hash,
+        updated_at: timeText(epoch_ms),
       };
       await knex('chain_scan').insert(scan).onConflict('id').merge();
     },
@@ -120,8 +157,21 @@ export function createFacts({ knex }: Database, node: ChainNode, pool_address: s
 }
 
 async function ensureCursor(knex: Database['knex']): Promise<void> {
-  await knex('log_cursors').insert({
-    sequence: 1, path: 'ckpool.log', device: '0', inode: '0', log_start: 0, file_offset: 0, fingerprint_length: 0,
-    fingerprint: '', state: 'current', login_seen: 0, notice_seen: 0, updated_at: timeText(epoch_ms),
-  }).onConflict('sequence').ignore();
+  await knex('log_cursors')
+    .insert({
+      sequence: 1,
+      path: 'ckpool.log',
+      device: '0',
+      inode: '0',
+      log_start: 0,
+      file_offset: 0,
+      fingerprint_length: 0,
+      fingerprint: '',
+      state: 'current',
+      login_seen: 0,
+      notice_seen: 0,
+      updated_at: timeText(epoch_ms),
+    })
+    .onConflict('sequence')
+    .ignore();
 }

@@ -1,8 +1,9 @@
 // Recordings of our own making: `busy` with lines forged as a miner can forge them (a login whose name holds
-// newlines puts whole lines into the log, once at login and once when the client is dropped), with solve lines
-// torn as a full disk tears them, or as a pool at log level 4 would have written it. Made from the packed
-// recording each time, the same bytes for the same kind, so that nothing has to be stored. User files, their
-// history, share logs and chain stay true: they are what only ckpool or the node can write.
+// newlines puts whole lines into the log, once at login and once when the client is dropped), with
+// solve lines torn as a full disk tears them, or as a pool at log level 4 would have written it. Made
+// from the packed recording each time, the same bytes for the same kind, so that nothing has to be
+// stored. User files, their history, share logs and chain stay true: they are what only ckpool or the
+// node can write.
 import { writeFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { userOfWorker, type NameBytes } from '../shared/username.js';
@@ -35,7 +36,12 @@ const connection_ms = 4_000;
 export async function forgeRecording(forgery: Forgery): Promise<ForgedRecording> {
   const recording = await unpackRecording('busy');
   const files = await readLogFiles(recording.log_file);
-  const forged: ForgedRecording = { ...recording, name: `busy, ${forgery}`, forged_lines: [], torn_solves: [] };
+  const forged: ForgedRecording = {
+    ...recording,
+    name: `busy, ${forgery}`,
+    forged_lines: [],
+    torn_solves: [],
+  };
   switch (forgery) {
     case 'user-lines': forged.forged_lines = forgedUserLines(recording); break;
     case 'anchors': forged.forged_lines = forgedAnchors(recording); break;
@@ -46,7 +52,10 @@ export async function forgeRecording(forgery: Forgery): Promise<ForgedRecording>
   await logInForgers(forged, files);
   await writeLogFiles(recording.log_file, files);
   const lost = new Set(forged.torn_solves.filter((torn) => torn.lost).map((torn) => torn.solve.hash));
-  forged.truth = { ...recording.truth, solves: recording.truth.solves.filter((solve) => !lost.has(solve.hash)) };
+  forged.truth = {
+    ...recording.truth,
+    solves: recording.truth.solves.filter((solve) => !lost.has(solve.hash)),
+  };
   return forged;
 }
 
@@ -54,13 +63,20 @@ function keepLevel4(files: RecordedLogFile[]): void {
   for (const file of files) file.lines = file.lines.filter((line) => printedAtLevel4(line));
 }
 
-/** Puts each forged line into the log by a login of its own and gives its user the file that ckpool would write. */
+/**
+ * Puts each forged line into the log by a login of its own and gives its user the file that ckpool
+ * would write.
+ */
 async function logInForgers(forged: ForgedRecording, files: RecordedLogFile[]): Promise<void> {
   const random = createRandom(forged.name);
   for (const [index, line] of forged.forged_lines.entries()) {
     const worker = `mallory${index}\n${line.text}\n` as NameBytes;
     const client = random.integer(100, 999);
-    const login = loginLines(worker, client, { user_is_new: true, is_address: false, node_address: '127.0.0.1:18443' });
+    const login = loginLines(worker, client, {
+      user_is_new: true,
+      is_address: false,
+      node_address: '127.0.0.1:18443',
+    });
     insert(files, line.at_ms, login.map((part) => part.text));
     insert(files, line.at_ms + connection_ms, [dropLine(worker, client).text]);
     await writeIdleUser(forged, userOfWorker(worker), line.at_ms);
@@ -85,7 +101,10 @@ async function writeIdleUser(forged: ForgedRecording, user: NameBytes, login_ms:
   const pass = forged.users_history.find((version) => version.written_at_ms > login_ms);
   if (!pass) return;
   const rates = ['1m', '5m', '1hr', '1d', '7d'].map((window) => `"hashrate${window}": "0", `).join('');
-  const content = Buffer.from(`{${rates}"lastupdate": ${Math.floor(pass.written_at_ms / 1000)}, "workers": 1, "shares": 0, "bestshare": 0.0}\n`);
+  const content = Buffer.from(
+    `{${rates}"lastupdate": ${Math.floor(pass.written_at_ms / 1000)}, `
+      + `"workers": 1, "shares": 0, "bestshare": 0.0}\n`,
+  );
   forged.users_history.push({ written_at_ms: pass.written_at_ms, user, content });
   const path = Buffer.from(join(forged.log_directory, 'users', user), 'latin1');
   await writeFile(path, content);

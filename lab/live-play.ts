@@ -1,7 +1,8 @@
 // Plays a recording again as it happened: log lines, user files and share logs come to a directory at their
 // recorded times, time compressed by a factor; the log is renamed and cut where it was. What has one time is
-// written in the order ckpool keeps: a pass's user files before its User lines. When it falls behind it does not
-// skip: what is due is written at once, still in order. A stop leaves the directory as it was at that moment.
+// written in the order ckpool keeps: a pass's user files before its User lines. When it falls behind it
+// does not skip: what is due is written at once, still in order. A stop leaves the directory as it was
+// at that moment.
 import { appendFileSync, copyFileSync, mkdirSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { systemClock, type Clock } from '../shared/clock.js';
@@ -28,10 +29,16 @@ export interface PlayOptions {
  * written or the signal aborts.
  * @throws RangeError for a factor that is not above 0; errors of the file system as they are.
  */
-export async function playRecording(recording: Recording, log_directory: string, options: PlayOptions): Promise<void> {
+export async function playRecording(
+  recording: Recording,
+  log_directory: string,
+  options: PlayOptions,
+): Promise<void> {
   const { factor, signal, onBlock, clock = systemClock } = options;
   if (!(factor > 0)) throw new RangeError(`the factor must be above 0, not ${factor}`);
-  for (const folder of ['users', 'workers', 'pool']) mkdirSync(join(log_directory, folder), { recursive: true });
+  for (const folder of ['users', 'workers', 'pool']) {
+    mkdirSync(join(log_directory, folder), { recursive: true });
+  }
   const events = await timelineOf(recording);
   const start_ms = events[0]?.at_ms ?? 0;
   const started_ms = clock.monotonic_ms();
@@ -54,13 +61,22 @@ export async function playRecording(recording: Recording, log_directory: string,
   }
 }
 
-/** Lines of one file that are due by now and follow each other go out in one write, but each block line begins one. */
+/**
+ * Lines of one file that are due by now and follow each other go out in one write, but each block line
+ * begins one.
+ */
 function dueTogether(events: readonly RecordedEvent[], from: number, present_ms: number): RecordedEvent[] {
   const first = events[from];
   if (first?.kind !== 'line') return first ? [first] : [];
   let to = from + 1;
   for (let event = events[to]; event?.kind === 'line'; event = events[to]) {
-    if (event.file !== first.file || event.at_ms > present_ms || tells_of_block.test(event.bytes.toString('latin1'))) break;
+    if (
+      event.file !== first.file
+      || event.at_ms > present_ms
+      || tells_of_block.test(event.bytes.toString('latin1'))
+    ) {
+      break;
+    }
     to += 1;
   }
   return events.slice(from, to);
@@ -72,7 +88,14 @@ function blockEvent(event: RecordedEvent, hashes: ReadonlyMap<string, string>): 
   if (event.kind !== 'line') return null;
   const text = event.bytes.toString('latin1');
   const solved = /Solved and confirmed block (\d+) by (.*)\n/.exec(text);
-  if (solved) return { kind: 'solved', height: Number(solved[1]), worker: solved[2] ?? '', hash: hashes.get(text) ?? null };
+  if (solved) {
+    return {
+      kind: 'solved',
+      height: Number(solved[1]),
+      worker: solved[2] ?? '',
+      hash: hashes.get(text) ?? null,
+    };
+  }
   const hash = /Block hash changed to ([0-9a-f]{64})\n/.exec(text)?.[1];
   return hash === undefined ? null : { kind: 'changed', hash };
 }

@@ -1,5 +1,5 @@
-// A private MariaDB: its own data directory, socket and port, gone when it is stopped. The machine's own server
-// is never touched, and what is ended is ended by the process id that was started here.
+// A private MariaDB: its own data directory, socket and port, gone when it is stopped. The machine's
+// own server is never touched, and what is ended is ended by the process id that was started here.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -143,7 +143,12 @@ const asRoot = (): string[] => (userInfo().uid === 0 ? ['--user=root'] : []);
 
 /** @throws ConfigurationFault naming what to install. */
 function findProgram(names: readonly string[]): string {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/usr/bin'];
+  const folders = [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/sbin',
+    '/usr/local/sbin',
+    '/usr/bin',
+  ];
   for (const name of names) {
     for (const folder of folders) if (existsSync(join(folder, name))) return join(folder, name);
   }

@@ -30,15 +30,22 @@ export interface PayablePool {
 }
 
 export async function createPayablePool(
-  database: Database, chain: PoolNode, addresses: { readonly pool: string; readonly nobody: string }, change: Partial<Config> = {},
+  database: Database,
+  chain: PoolNode,
+  addresses: { readonly pool: string; readonly nobody: string },
+  change: Partial<Config> = {},
   /** Where accounting's login writes, if payments has one of its own. */
   facts_database: Database = database,
 ): Promise<PayablePool> {
   const context = await openPayments(database, chain.node, addresses.pool, change);
   const facts = createFacts(facts_database, chain.node, addresses.pool);
-  const bury = async (blocks: number) => { await chain.mine(blocks, addresses.nobody); };
+  const bury = async (blocks: number) => {
+    await chain.mine(blocks, addresses.nobody);
+  };
   return {
-    context, facts, bury,
+    context,
+    facts,
+    bury,
     pool_address: addresses.pool,
     earn: async (shares) => {
       await facts.work(shares);
@@ -55,7 +62,10 @@ export async function createPayablePool(
   };
 }
 
-/** One step of the daemon, as far as paying goes: the name of the first move that had something to do, or 'idle'. */
+/**
+ * One step of the daemon, as far as paying goes: the name of the first move that had something to do,
+ * or 'idle'.
+ */
 export async function payingStep(context: PaymentsContext): Promise<string> {
   for (const { name, move } of payingMoves) if ((await move(context)) === 'progress') return name;
   return 'idle';

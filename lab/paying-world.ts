@@ -21,9 +21,24 @@ export async function createPayingWorld(
   database: Database, change: Partial<Config> = {}, facts_database: Database = database,
 ): Promise<PayingWorld> {
   const sim = createSimulatedNode();
-  const chain = { node: sim.node, mine: async (blocks: number, address: string) => sim.mine(blocks, address) };
-  const pool = await createPayablePool(database, chain, { pool: sim.newAddress(), nobody: sim.foreignAddress() }, change, facts_database);
-  return { ...pool, sim, alice: sim.foreignAddress(), bob: sim.foreignAddress('legacy'), operator: sim.newAddress() };
+  const chain = {
+    node: sim.node,
+    mine: async (blocks: number, address: string) => sim.mine(blocks, address),
+  };
+  const pool = await createPayablePool(
+    database,
+    chain,
+    { pool: sim.newAddress(), nobody: sim.foreignAddress() },
+    change,
+    facts_database,
+  );
+  return {
+    ...pool,
+    sim,
+    alice: sim.foreignAddress(),
+    bob: sim.foreignAddress('legacy'),
+    operator: sim.newAddress(),
+  };
 }
 
 /** Alice and Bob have earned two blocks, three to one. */
@@ -34,7 +49,8 @@ export async function earnedWorld(database: Database, change: Partial<Config> = 
   return world;
 }
 
-export const spendsOnChain = async (sim: SimulatedNode) => (await sim.node.walletSpends(null)).filter(({ confirmations }) => confirmations > 0);
+export const spendsOnChain = async (sim: SimulatedNode) =>
+  (await sim.node.walletSpends(null)).filter(({ confirmations }) => confirmations > 0);
 
 export async function stateOf({ context }: PayingWorld, batch_id = 1): Promise<string | undefined> {
   return (await batchById(context.database.knex, batch_id))?.state;
@@ -54,10 +70,19 @@ export async function expectBooksAndChainAgree(world: PayingWorld): Promise<void
   expect(balances.reserved).toBe(sumSatoshis(live.map(({ planned_sats }) => planned_sats)));
   const paid = new Map<string, bigint>();
   for (const spend of await spendsOnChain(sim)) {
-    for (const { script, amount } of (await sim.node.decode(spend.raw_hex)).outputs) paid.set(script, (paid.get(script) ?? 0n) + amount);
+    for (const { script, amount } of (await sim.node.decode(spend.raw_hex)).outputs) {
+      paid.set(script, (paid.get(script) ?? 0n) + amount);
+    }
   }
   const earned = new Map<string, bigint>();
-  for (const { name, earned_sats, paid_sats, network_fee_sats, reserved_sats, balance_sats } of await minerBalances(database.knex)) {
+  for (const {
+    name,
+    earned_sats,
+    paid_sats,
+    network_fee_sats,
+    reserved_sats,
+    balance_sats,
+  } of await minerBalances(database.knex)) {
     expect(earned_sats).toBe(paid_sats + network_fee_sats + reserved_sats + balance_sats);
     const { script } = await sim.node.address(name);
     if (script !== null) earned.set(script, (earned.get(script) ?? 0n) + earned_sats);

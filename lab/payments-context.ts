@@ -28,12 +28,32 @@ const login = { url: 'http://127.0.0.1:1', user: 'user', password: 'password' };
 export function testConfig(pool_address: string, change: Partial<Config> = {}): Config {
   const database = { engine: 'sqlite', file: 'pool.sqlite' } as const;
   return {
-    file: 'ckpool.conf', directory: '.', pool_address, donation_address: null, node: login, payments_node: login,
-    log_directory: 'logs', log_file: 'logs/ckpool.log', database, payments_database: database, maturity: 100,
-    check_mature_period_ms: 120_000, check_logs_period_ms: 20_000, scheme: 'prop', pool_fee_ppm: 0n,
-    min_payout_sats: satoshis(100_000n), network_fee_from: 'miners', max_fee_rate: null,
-    fallback_fee_rate: satoshis(1_000n), max_outputs_per_transaction: 500, payout_confirmations: 6, wallet: null,
-    wallet_passphrase: null, scan_from_height: null, warnings: [], ...change,
+    file: 'ckpool.conf',
+    directory: '.',
+    pool_address,
+    donation_address: null,
+    node: login,
+    payments_node: login,
+    log_directory: 'logs',
+    log_file: 'logs/ckpool.log',
+    database,
+    payments_database: database,
+    maturity: 100,
+    check_mature_period_ms: 120_000,
+    check_logs_period_ms: 20_000,
+    scheme: 'prop',
+    pool_fee_ppm: 0n,
+    min_payout_sats: satoshis(100_000n),
+    network_fee_from: 'miners',
+    max_fee_rate: null,
+    fallback_fee_rate: satoshis(1_000n),
+    max_outputs_per_transaction: 500,
+    payout_confirmations: 6,
+    wallet: null,
+    wallet_passphrase: null,
+    scan_from_height: null,
+    warnings: [],
+    ...change,
   };
 }
 
@@ -48,5 +68,13 @@ export async function openPayments(
   const lease = createLease(database, 'payments_lease', 'test');
   if (!(await lease.tryTake())) throw new Error('the lease is held by somebody else');
   const log = silentLogger;
-  return { config: testConfig(pool_address, change), database, lease, node, clock: createTestClock(), log, waits: createWaits(log) };
+  return {
+    config: testConfig(pool_address, change),
+    database,
+    lease,
+    node,
+    clock: createTestClock(),
+    log,
+    waits: createWaits(log),
+  };
 }

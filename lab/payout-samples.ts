@@ -8,7 +8,12 @@ import type { Payee } from '../payments/core/payout-plan.js';
 
 const hexOf = (value: number, bytes: number): string => value.toString(16).padStart(bytes * 2, '0');
 const scriptOf = (kind: number, key: number): string =>
-  [`76a914${hexOf(key, 20)}88ac`, `a914${hexOf(key, 20)}87`, `0014${hexOf(key, 20)}`, `0020${hexOf(key, 32)}`][kind] ?? '';
+  [
+    `76a914${hexOf(key, 20)}88ac`,
+    `a914${hexOf(key, 20)}87`,
+    `0014${hexOf(key, 20)}`,
+    `0020${hexOf(key, 32)}`,
+  ][kind] ?? '';
 
 export const pool_script = `0014${'ff'.repeat(20)}`;
 
@@ -27,10 +32,19 @@ export const anyPayees = fc
   })));
 
 export const anyCoins = fc
-  .array(fc.record({ amount: fc.bigInt(1n, 5_000_000_000n), age: fc.integer({ min: 101, max: 400 }) }), { maxLength: 20 })
-  .map((rows): Coin[] => oldestFirst(rows.map(({ amount, age }, position) => ({
-    txid: transactionId(hexOf(position + 1, 32)), index: position % 3, amount: satoshis(amount), confirmations: age,
-  }))));
+  .array(fc.record({ amount: fc.bigInt(1n, 5_000_000_000n), age: fc.integer({ min: 101, max: 400 }) }), {
+    maxLength: 20,
+  })
+  .map((rows): Coin[] =>
+    oldestFirst(
+      rows.map(({ amount, age }, position) => ({
+        txid: transactionId(hexOf(position + 1, 32)),
+        index: position % 3,
+        amount: satoshis(amount),
+        confirmations: age,
+      })),
+    ),
+  );
 
 export const anyTerms: fc.Arbitrary<DraftTerms> = fc
   .record({

@@ -18,8 +18,8 @@ export interface Random {
 export function createRandom(seed: number | string): Random {
   let state = hash32(String(seed));
 
-  // A counter stepped by an odd constant and mixed by two rounds of multiply and xor-shift: passes through all
-  // 2^32 states, which is plenty for a test.
+  // A counter stepped by an odd constant and mixed by two rounds of multiply and xor-shift: passes
+  // through all 2^32 states, which is plenty for a test.
   function next32(): number {
     state = (state + 0x9e3779b9) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
@@ -31,12 +31,13 @@ export function createRandom(seed: number | string): Random {
     fraction: () => next32() / 0x1_0000_0000,
     integer: (least, most) => least + Math.floor(random.fraction() * (most - least + 1)),
     chance: (probability) => random.fraction() < probability,
-    pick: <Item>(items: readonly Item[]): Item => {
+    pick: <Item,>(items: readonly Item[]): Item => {
       const item = items[random.integer(0, items.length - 1)];
       if (item === undefined) throw new RangeError('nothing to pick from');
       return item;
     },
-    hex: (bytes) => Array.from({ length: bytes }, () => random.integer(0, 255).toString(16).padStart(2, '0')).join(''),
+    hex: (bytes) =>
+      Array.from({ length: bytes }, () => random.integer(0, 255).toString(16).padStart(2, '0')).join(''),
     fork: (label) => createRandom(`${seed}/${label}`),
   };
   return random;
@@ -45,6 +46,8 @@ export function createRandom(seed: number | string): Random {
 /** FNV-1a over the text's code units. */
 function hash32(text: string): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
   return hash >>> 0;
 }

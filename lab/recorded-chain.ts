@@ -12,7 +12,12 @@ const block = z.looseObject({
   previousblockhash: z.string().optional(),
   tx: z.array(z.looseObject({ txid: z.string() })),
 });
-const chainTip = z.looseObject({ height: z.number(), hash: z.string(), branchlen: z.number(), status: z.string() });
+const chainTip = z.looseObject({
+  height: z.number(),
+  hash: z.string(),
+  branchlen: z.number(),
+  status: z.string(),
+});
 
 export type RecordedBlock = z.infer<typeof block>;
 export type RecordedTip = z.infer<typeof chainTip>;
@@ -36,9 +41,13 @@ export function readRecording(directory: string): Recording {
   }).parse(readJson(directory, 'info.json'));
   return {
     active: z.array(z.string()).parse(readJson(directory, 'active.json')),
-    blocks: new Map(Object.entries(z.record(z.string(), block).parse(readJson(directory, 'blocks.json')))),
+    blocks: new Map(
+      Object.entries(z.record(z.string(), block).parse(readJson(directory, 'blocks.json'))),
+    ),
     tips: z.array(chainTip).parse(readJson(directory, 'chaintips.json')),
-    addresses: new Map(Object.entries(z.record(z.string(), z.unknown()).parse(readJson(directory, 'addresses.json')))),
+    addresses: new Map(
+      Object.entries(z.record(z.string(), z.unknown()).parse(readJson(directory, 'addresses.json'))),
+    ),
     chain_info: info.getblockchaininfo,
     network_info: info.getnetworkinfo,
   };

@@ -1,4 +1,5 @@
-// The log of a recording as lines, so that a test can forge, tear or play it again. Text is one character a byte.
+// The log of a recording as lines, so that a test can forge, tear or play it again. Text is one
+// character a byte.
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 

@@ -14,7 +14,8 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import type { NodeLogin } from '../shared/bitcoind/client.js';
 import {
-  earlierView, placeInChain, readRecording, wholeView, type ChainView, type RecordedBlock, type Recording,
+  earlierView, placeInChain, readRecording, wholeView, type ChainView, type RecordedBlock,
+  type Recording,
 } from './recorded-chain.js';
 
 export interface RecordedNode {
@@ -99,7 +100,11 @@ async function shut(server: Server): Promise<void> {
 
 type Answer = (method: string, parameters: readonly unknown[]) => unknown;
 
-const requestShape = z.object({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()).default([]) });
+const requestShape = z.object({
+  id: z.unknown(),
+  method: z.string(),
+  params: z.array(z.unknown()).default([]),
+});
 
 async function respond(
   request: IncomingMessage, response: ServerResponse, login: string, serve: Answer,
@@ -140,7 +145,10 @@ function answer(
     case 'getblockchaininfo': return {
       ...recording.chain_info,
       blocks: tip_height,
-      headers: recording.active.length - 1 > tip_height && downloading ? recording.active.length - 1 : tip_height,
+      headers:
+        recording.active.length - 1 > tip_height && downloading
+          ? recording.active.length - 1
+          : tip_height,
       bestblockhash: view.active[tip_height],
       initialblockdownload: downloading,
     };
@@ -203,4 +211,6 @@ async function main(): Promise<void> {
   }
 }
 
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main();
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await main();
+}

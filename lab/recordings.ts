@@ -1,6 +1,6 @@
-// Unpacks a recording of a real pool (lab/recordings/) into a temporary directory, laid out as ckpool left it.
-// The packed files are only read. Whoever unpacks calls `remove` when done; a crash leaves a directory under
-// the system's temporary directory and nothing else.
+// Unpacks a recording of a real pool (lab/recordings/) into a temporary directory, laid out as ckpool
+// left it. The packed files are only read. Whoever unpacks calls `remove` when done; a crash leaves a
+// directory under the system's temporary directory and nothing else.
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,12 @@ export interface Truth {
   first_line_height: number | null;
   /** In the order of the log. */
   solves: TrueSolve[];
-  own_blocks_without_a_line: { hash: string; height: number; in_active_chain: boolean; reward_sats: number }[];
+  own_blocks_without_a_line: {
+    hash: string;
+    height: number;
+    in_active_chain: boolean;
+    reward_sats: number;
+  }[];
 }
 
 /** One content that `users/<user>` had on disk, and when it was written. */
@@ -74,8 +79,17 @@ export interface Recording {
 export async function unpackRecording(name: RecordingName): Promise<Recording> {
   const directory = await mkdtemp(join(tmpdir(), `recording-${name}-`));
   const log_directory = join(directory, 'logs');
-  if (name === 'forged-solves') await layForgedSolves(log_directory);
-  else await run('tar', ['-xzf', join(packed_directory, name, 'logs.tar.gz'), '-C', directory, '--no-same-owner']);
+  if (name === 'forged-solves') {
+    await layForgedSolves(log_directory);
+  } else {
+    await run('tar', [
+      '-xzf',
+      join(packed_directory, name, 'logs.tar.gz'),
+      '-C',
+      directory,
+      '--no-same-owner',
+    ]);
+  }
   const folder = name === 'forged-solves' ? 'hostile-names' : name;
   const configuration = join(directory, 'ckpool.conf');
   await copyFile(join(packed_directory, folder, 'ckpool.conf'), configuration);
@@ -86,18 +100,25 @@ export async function unpackRecording(name: RecordingName): Promise<Recording> {
     log_file: join(log_directory, name === 'busy' ? 'ckpool.log' : 'ckpool2.log'),
     configuration,
     chain_directory: join(packed_directory, 'busy', 'chain'),
-    truth: name === 'busy' ? await readTruth() : { tip_height: null, first_line_height: null, solves: [], own_blocks_without_a_line: [] },
+    truth:
+      name === 'busy'
+        ? await readTruth()
+        : { tip_height: null, first_line_height: null, solves: [], own_blocks_without_a_line: [] },
     users_history: name === 'busy' ? await readUsersHistory() : [],
     remove: () => rm(directory, { recursive: true, force: true }),
   };
 }
 
 async function readTruth(): Promise<Truth> {
-  return JSON.parse(gunzipSync(await readFile(join(packed_directory, 'busy', 'truth.json.gz'))).toString()) as Truth;
+  return JSON.parse(
+    gunzipSync(await readFile(join(packed_directory, 'busy', 'truth.json.gz'))).toString(),
+  ) as Truth;
 }
 
 async function readUsersHistory(): Promise<UserFileVersion[]> {
-  const text = gunzipSync(await readFile(join(packed_directory, 'busy', 'users-history.jsonl.gz'))).toString();
+  const text = gunzipSync(
+    await readFile(join(packed_directory, 'busy', 'users-history.jsonl.gz')),
+  ).toString();
   const versions = text.split('\n').filter((line) => line !== '').map((line) => {
     const version = JSON.parse(line) as { mtime: number; name: string; content: string };
     return {
@@ -119,7 +140,8 @@ async function layForgedSolves(log_directory: string): Promise<void> {
   await mkdir(join(log_directory, 'users'), { recursive: true });
   await writeFile(join(log_directory, 'ckpool2.log'), log);
   await utimes(join(log_directory, 'ckpool2.log'), written_at, written_at);
-  for (const [, user = '', content = ''] of log.toString('latin1').matchAll(/^\[[^\]]*\] User (\w+):(\{.*"shares".*\})$/gm)) {
+  const user_lines = log.toString('latin1').matchAll(/^\[[^\]]*\] User (\w+):(\{.*"shares".*\})$/gm);
+  for (const [, user = '', content = ''] of user_lines) {
     await writeFile(join(log_directory, 'users', user), `${content}\n`);
     await utimes(join(log_directory, 'users', user), written_at, written_at);
   }

@@ -73,7 +73,10 @@ export function findNodeBinary(): string {
       if (folder !== '' && isExecutable(file)) return file;
     }
   }
-  throw new Error('There is neither bitcoind nor litecoind on PATH: install obtc-core, or Debian\'s package litecoind.');
+  throw new Error(
+    'There is neither bitcoind nor litecoind on PATH: '
+      + "install obtc-core, or Debian's package litecoind.",
+  );
 }
 
 function isExecutable(file: string): boolean {
@@ -91,7 +94,9 @@ export async function startRegtestNode(options: RegtestOptions = {}): Promise<Re
   const directory = await mkdtemp(join(tmpdir(), 'regtest-node-'));
   const user = 'regtest';
   const password = randomBytes(16).toString('hex');
-  await writeFile(join(directory, 'node.conf'), `rpcuser=${user}\nrpcpassword=${password}\n`, { mode: 0o600 });
+  await writeFile(join(directory, 'node.conf'), `rpcuser=${user}\nrpcpassword=${password}\n`, {
+    mode: 0o600,
+  });
   const port = await freePort();
   const url = `127.0.0.1:${port}`;
   const login: NodeLogin = { url, user, password, wallet: null, passphrase: null, timeout_ms };
@@ -144,7 +149,8 @@ export async function startRegtestNode(options: RegtestOptions = {}): Promise<Re
 type Mining = Pick<RegtestNode, 'mine' | 'mineOnly' | 'newAddress' | 'invalidate' | 'reconsider' | 'reorg'>;
 
 function mining(rpc: RegtestNode['rpc']): Mining {
-  const newAddress = async (type: AddressType = 'bech32') => z.string().parse(await rpc('getnewaddress', '', type));
+  const newAddress = async (type: AddressType = 'bech32') =>
+    z.string().parse(await rpc('getnewaddress', '', type));
   const mine = async (blocks: number, address?: string) => {
     const hashes = await rpc('generatetoaddress', blocks, address ?? await newAddress());
     return z.array(z.string()).parse(hashes).map(blockHash);
@@ -172,15 +178,33 @@ function mining(rpc: RegtestNode['rpc']): Mining {
 function spawnNode(binary: string, directory: string, port: number, more: readonly string[]): ChildProcess {
   // Litecoin's regtest starts extension blocks at height 432 and then refuses plain ones: never start them.
   const litecoin = /litecoind$/.test(binary) ? ['-vbparams=mweb:9999999999:99999999999'] : [];
-  const child = spawn(binary, [
-    '-regtest', `-datadir=${directory}`, `-conf=${join(directory, 'node.conf')}`, '-server',
-    `-rpcport=${port}`, '-rpcbind=127.0.0.1', '-rpcallowip=127.0.0.1', '-listen=0', '-dnsseed=0', '-discover=0',
-    '-fallbackfee=0.0001', '-keypool=20', '-dbcache=32', '-par=1', '-printtoconsole=0', ...litecoin, ...more,
-  ], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    // Debian's litecoind is a script that makes ~/.litecoin first.
-    env: { ...process.env, HOME: directory },
-  });
+  const child = spawn(
+    binary,
+    [
+      '-regtest',
+      `-datadir=${directory}`,
+      `-conf=${join(directory, 'node.conf')}`,
+      '-server',
+      `-rpcport=${port}`,
+      '-rpcbind=127.0.0.1',
+      '-rpcallowip=127.0.0.1',
+      '-listen=0',
+      '-dnsseed=0',
+      '-discover=0',
+      '-fallbackfee=0.0001',
+      '-keypool=20',
+      '-dbcache=32',
+      '-par=1',
+      '-printtoconsole=0',
+      ...litecoin,
+      ...more,
+    ],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // Debian's litecoind is a script that makes ~/.litecoin first.
+      env: { ...process.env, HOME: directory },
+    },
+  );
   const killWithUs = () => { child.kill('SIGKILL'); };
   process.once('exit', killWithUs);
   child.once('exit', () => process.off('exit', killWithUs));

@@ -1,14 +1,18 @@
-// A ckpool without miners: the caller says what happens (a login, a share, a block) and when, and the log, the
-// user files and the share logs come out as the real program writes them, in its order and at its moments. It
-// holds no timer: time is the caller's `now_ms`, so that demo, tests and the seeded simulator drive it alike.
-// One seed gives the same bytes. Like the real one it writes nothing when it stops: shares since the last pass
-// are gone from the counters after `restart`. Its forms are checked against the recordings.
+// A ckpool without miners: the caller says what happens (a login, a share, a block) and when, and the
+// log, the user files and the share logs come out as the real program writes them, in its order and at
+// its moments. It holds no timer: time is the caller's `now_ms`, so that demo, tests and the seeded
+// simulator drive it alike. One seed gives the same bytes. Like the real one it writes nothing when it
+// stops: shares since the last pass are gone from the counters after `restart`. Its forms are checked
+// against the recordings.
 import { printable, userOfWorker, type NameBytes } from '../shared/username.js';
 import { createRandom } from './random.js';
 import { realDisk, type PoolDisk } from './simulated-ckpool/disk.js';
 import * as text from './simulated-ckpool/lines.js';
 import { createLogWriter } from './simulated-ckpool/log-writer.js';
-import { clientOf, connect, creditShare, disconnect, forgetBestShares, hashratesJson, isActive, restoreMembers, userJson, writeMemberFiles, type Members } from './simulated-ckpool/members.js';
+import {
+  clientOf, connect, creditShare, disconnect, forgetBestShares, hashratesJson, isActive,
+  restoreMembers, userJson, writeMemberFiles, type Members,
+} from './simulated-ckpool/members.js';
 import { createPoolStatus } from './simulated-ckpool/pool-status.js';
 import { createShareLog, type ShareProof, type Verdict } from './simulated-ckpool/share-log.js';
 import { createWork, type Tip } from './simulated-ckpool/work.js';
@@ -40,7 +44,10 @@ export interface SimulatedCkpoolOptions {
 
 export interface SolveDetails {
   hash: string;
-  /** Where `Block hash changed to` comes: before the solve line (about a third), after it, or not at all. Default: drawn. */
+  /**
+   * Where `Block hash changed to` comes: before the solve line (about a third), after it, or not at
+   * all. Default: drawn.
+   */
   anchor?: 'before' | 'after' | 'none';
   /** False: the solve line is lost (a crash within milliseconds, a full disk). Default true. */
   line?: boolean;
@@ -56,7 +63,10 @@ export interface SimulatedCkpool {
   drop(worker: NameBytes): void;
   /** A share at the difficulty its client was set to. Only an accepted one counts. */
   share(worker: NameBytes, difficulty: bigint, verdict?: Verdict): void;
-  /** The statistics: files first, then the User and Pool lines. ckpool does it 1 s after the start, then each minute. */
+  /**
+   * The statistics: files first, then the User and Pool lines. ckpool does it 1 s after the start, then
+   * each minute.
+   */
   pass(): void;
   /** The node has a new tip. */
   tip(hash: string, height: number): void;
@@ -108,7 +118,9 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
 
   function connected(worker: NameBytes): number {
     const client = clientOf(members, worker);
-    if (!running || client === null) throw new Error(`${printable(worker)} is not logged in to the simulated pool`);
+    if (!running || client === null) {
+      throw new Error(`${printable(worker)} is not logged in to the simulated pool`);
+    }
     return client;
   }
 
@@ -125,14 +137,17 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
 
   function solve(worker: NameBytes, height: number, details: SolveDetails): void {
     const client = connected(worker);
-    const { anchor = random.chance(1 / 3) ? 'before' : 'after', difficulty = default_share_difficulty } = details;
+    const { anchor = random.chance(1 / 3) ? 'before' : 'after', difficulty = default_share_difficulty } =
+      details;
     const arrived_ms = now_ms();
     const job = { height: work.height(), workinfoid: work.workinfoid() };
     const share_difficulty = submitBlock();
     let later_ms = random.integer(45, 60);
     log.write([text.accepted], later_ms);
     forgetBestShares(members);
-    if (anchor === 'before') log.write(work.changeTip({ hash: details.hash, height }), later_ms += random.integer(15, 22));
+    if (anchor === 'before') {
+      log.write(work.changeTip({ hash: details.hash, height }), (later_ms += random.integer(15, 22)));
+    }
     const user = members.users.get(userOfWorker(worker));
     const own = user?.workers.get(worker);
     if (details.line !== false && user && own) {
@@ -141,9 +156,20 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
         text.workerAtSolve(worker, hashratesJson(own, arrived_ms)),
       ], later_ms += random.integer(0, 1));
     }
-    if (anchor === 'after') log.write(work.changeTip({ hash: details.hash, height }), later_ms + random.integer(12, 80));
+    if (anchor === 'after') {
+      log.write(work.changeTip({ hash: details.hash, height }), later_ms + random.integer(12, 80));
+    }
     credit(worker, difficulty, 0);
-    shareLog?.({ ...job, client, worker, difficulty, share_difficulty, verdict: 'accepted', proof: details.proof ?? null, arrived_ms });
+    shareLog?.({
+      ...job,
+      client,
+      worker,
+      difficulty,
+      share_difficulty,
+      verdict: 'accepted',
+      proof: details.proof ?? null,
+      arrived_ms,
+    });
   }
 
   function share(worker: NameBytes, difficulty: bigint, verdict: Verdict = 'accepted'): void {
@@ -153,7 +179,16 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     const share_difficulty = verdict === 'jobid' ? -1 : least * (1 + random.fraction() * 0.98);
     if (verdict !== 'jobid') log.write([text.possibleSolve(share_difficulty, verdict === 'stale')]);
     if (verdict === 'accepted') credit(worker, difficulty, share_difficulty);
-    shareLog?.({ ...job, client, worker, difficulty, share_difficulty, verdict, proof: null, arrived_ms: now_ms() });
+    shareLog?.({
+      ...job,
+      client,
+      worker,
+      difficulty,
+      share_difficulty,
+      verdict,
+      proof: null,
+      arrived_ms: now_ms(),
+    });
   }
 
   function pass(): void {
@@ -161,9 +196,16 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     writeMemberFiles(members, disk, present_ms);
     const users = [...members.users.values()].filter((user) => user.authorised);
     const active = users.filter((user) => isActive(user, present_ms));
-    const pool = status.lines(present_ms, { users: users.length, workers: members.clients.size, idle: users.length - active.length });
+    const pool = status.lines(present_ms, {
+      users: users.length,
+      workers: members.clients.size,
+      idle: users.length - active.length,
+    });
     disk.overwrite('pool/pool.status', Buffer.from(`${pool.join('\n')}\n`));
-    log.write([...active.map((user) => text.userAtPass(user.name, userJson(user, present_ms))), ...pool.map(text.poolAtPass)]);
+    log.write([
+      ...active.map((user) => text.userAtPass(user.name, userJson(user, present_ms))),
+      ...pool.map(text.poolAtPass),
+    ]);
   }
 
   function stop(how: 'term' | 'kill' = 'term'): void {
@@ -176,11 +218,19 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
   return {
     login: (worker) => {
       if (!running) throw new Error('the simulated pool is stopped');
-      if (worker === '' || /^[._]|\/|\0/.test(worker)) throw new RangeError(`ckpool refuses the name ${printable(worker)}`);
+      if (worker === '' || /^[._]|\/|\0/.test(worker)) {
+        throw new RangeError(`ckpool refuses the name ${printable(worker)}`);
+      }
       const client = next_client;
       next_client += 1;
       const user_is_new = connect(members, worker, client, now_ms());
-      log.write(text.loginLines(worker, client, { user_is_new, is_address: isAddress(userOfWorker(worker)), node_address }));
+      log.write(
+        text.loginLines(worker, client, {
+          user_is_new,
+          is_address: isAddress(userOfWorker(worker)),
+          node_address,
+        }),
+      );
     },
     drop: (worker) => {
       const client = connected(worker);
@@ -194,7 +244,10 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     reject: (worker, height, reason) => {
       connected(worker);
       submitBlock();
-      log.write([text.submitReturned(reason), text.confirmedRejected(height), text.rejected(height)], random.integer(45, 60));
+      log.write(
+        [text.submitReturned(reason), text.confirmedRejected(height), text.rejected(height)],
+        random.integer(45, 60),
+      );
     },
     rotate: (how) => { if (how === 'rename') log.rotateByRename(); else log.rotateByCopy(); },
     restart: (how) => {

@@ -11,7 +11,9 @@ import {
 import { createChain } from './simulated-node/chain.js';
 import { withFaults, type FaultPlan, type NodeFault } from './simulated-node/faults.js';
 import { createMempool } from './simulated-node/mempool.js';
-import { decode, digest, makeTransaction, outpointKey, type Outpoint, type Transaction } from './simulated-node/transactions.js';
+import {
+  decode, digest, makeTransaction, outpointKey, type Outpoint, type Transaction,
+} from './simulated-node/transactions.js';
 import { createWallet } from './simulated-node/wallet.js';
 
 export type { SimulatedConditions } from './simulated-node/calls.js';

@@ -1,5 +1,6 @@
-// Coins of the pool that somebody else has spent and of which an operator's word is recorded: an incident about the
-// spend was resolved, or the payout that was to spend it was proved dead and released. They are gone, but no secret.
+// Coins of the pool that somebody else has spent and of which an operator's word is recorded: an
+// incident about the spend was resolved, or the payout that was to spend it was proved dead and
+// released. They are gone, but no secret.
 import type { Knex } from 'knex';
 import { coinKey } from './core/coin-choice.js';
 import { coinbaseOfBlocks } from './edges/facts.js';
@@ -28,9 +29,16 @@ export async function acknowledgedSpends(knex: Knex): Promise<Acknowledged> {
   };
 }
 
-/** Coins of released payouts that a resolved incident names as spent; the others of the same payouts are free again. */
+/**
+ * Coins of released payouts that a resolved incident names as spent; the others of the same payouts are
+ * free again.
+ */
 export async function conflictedCoins(knex: Knex): Promise<Set<string>> {
   const told = (await resolvedDetails(knex, 'payout_conflicted')).join('\n');
   const coins = await coinsOfTheLedger(knex);
-  return new Set([...coins].filter(([key, { live }]) => !live && told.includes(`${key} was spent`)).map(([key]) => key));
+  return new Set(
+    [...coins]
+      .filter(([key, { live }]) => !live && told.includes(`${key} was spent`))
+      .map(([key]) => key),
+  );
 }

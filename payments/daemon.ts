@@ -61,7 +61,8 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
     }
     for (const { move } of moves) {
       if ((await move(context)) !== 'progress') continue;
-      // A payout newly seen in the chain has change that a stranger may have spent: look before the next plan.
+      // A payout newly seen in the chain has change that a stranger may have spent: look before the
+      // next plan.
       if (move === watch) looked_at = null;
       return 'progress';
     }

@@ -1,8 +1,9 @@
-// One move: is a coin of the pool (an output of its coinbases, or the change of a payout) spent by a transaction
-// that the ledger does not know? Then the database was restored from an older copy, or somebody else pays from
-// this wallet, and paying by this ledger could pay twice. An incident for each stops paying until a person has
-// looked. In order: ask the wallet for its coins, then the ledger for the coins it has spent (so a spend of ours
-// is always found there), then the node about each coin that neither names. A silent node accuses nobody.
+// One move: is a coin of the pool (an output of its coinbases, or the change of a payout) spent by a
+// transaction that the ledger does not know? Then the database was restored from an older copy, or
+// somebody else pays from this wallet, and paying by this ledger could pay twice. An incident for each
+// stops paying until a person has looked. In order: ask the wallet for its coins, then the ledger for
+// the coins it has spent (so a spend of ours is always found there), then the node about each coin that
+// neither names. A silent node accuses nobody.
 import type { Knex } from 'knex';
 import type { UnspentOutput } from '../shared/bitcoind/node.js';
 import { timeText } from '../shared/database/database.js';
@@ -37,7 +38,11 @@ export async function watchForeignSpends(context: PaymentsContext): Promise<'pro
     await lease.fence(transaction);
     for (const spend of spends) {
       await raiseIncident(transaction, {
-        kind: foreign_spend, subject: spend.subject, stops_paying: true, detail: sentence(spend), raised_at: timeText(clock.now_ms()),
+        kind: foreign_spend,
+        subject: spend.subject,
+        stops_paying: true,
+        detail: sentence(spend),
+        raised_at: timeText(clock.now_ms()),
       });
     }
   });
@@ -58,7 +63,10 @@ export async function foreignSpends(
   const spent_by_us = await explainedCoins(knex);
   const pool_script = await poolScript(node, config);
 
-  const accounted = amountsByTransaction([...coins.filter(({ script }) => script === pool_script), ...spent_by_us.values()]);
+  const accounted = amountsByTransaction([
+    ...coins.filter(({ script }) => script === pool_script),
+    ...spent_by_us.values(),
+  ]);
   const unspent = new Set(coins.map(coinKey));
   const found: ForeignSpend[] = [];
   for (const block of blocks) {
@@ -72,7 +80,14 @@ export async function foreignSpends(
   for (const change of changes) {
     const key = coinKey(change);
     if (found.length >= limit) return found;
-    if (except.has(key) || unspent.has(key) || spent_by_us.has(key) || !(await isSpentChange(node, change))) continue;
+    if (
+      except.has(key)
+      || unspent.has(key)
+      || spent_by_us.has(key)
+      || !(await isSpentChange(node, change))
+    ) {
+      continue;
+    }
     found.push({ subject: key, coin: `The change of a payout (${key})` });
   }
   return found;
@@ -85,7 +100,9 @@ async function explainedCoins(knex: Knex): ReturnType<typeof coinsOfTheLedger> {
   return new Map([...coins].filter(([key, { live }]) => live || conflicted.has(key)));
 }
 
-function amountsByTransaction(coins: readonly Pick<UnspentOutput, 'txid' | 'amount'>[]): Map<TransactionId, bigint> {
+function amountsByTransaction(
+  coins: readonly Pick<UnspentOutput, 'txid' | 'amount'>[],
+): Map<TransactionId, bigint> {
   const amounts = new Map<TransactionId, bigint>();
   for (const { txid, amount } of coins) amounts.set(txid, (amounts.get(txid) ?? 0n) + amount);
   return amounts;
@@ -93,13 +110,22 @@ function amountsByTransaction(coins: readonly Pick<UnspentOutput, 'txid' | 'amou
 
 /** Only while the block is in the active chain does an output that is not there mean that it is spent. */
 async function spentOutput(
-  node: PaymentsContext['node'], block: FactBlock, pool_script: string, spent_by_us: ReadonlyMap<string, unknown>,
+  node: PaymentsContext['node'],
+  block: FactBlock,
+  pool_script: string,
+  spent_by_us: ReadonlyMap<string, unknown>,
 ): Promise<number | null> {
   const inChain = async (): Promise<boolean> => (await node.blockHashAt(block.height)) === block.hash;
   if (!(await inChain())) return null;
   const content = await node.blockWithCoinbase(block.hash);
   for (const { index, script, amount } of content?.coinbase_outputs ?? []) {
-    if (script !== pool_script || amount === 0n || spent_by_us.has(coinKey({ txid: block.coinbase_txid, index }))) continue;
+    if (
+      script !== pool_script
+      || amount === 0n
+      || spent_by_us.has(coinKey({ txid: block.coinbase_txid, index }))
+    ) {
+      continue;
+    }
     if ((await node.unspentOutput(block.coinbase_txid, index, true)) !== null) continue;
     return (await inChain()) ? index : null;
   }
@@ -120,5 +146,7 @@ async function isSpentChange(
 }
 
 const sentence = ({ coin }: ForeignSpend): string =>
-  `${coin} was spent by a transaction that this ledger does not know: the database was restored from an older copy, or `
-  + 'something else pays from this wallet. Nothing is paid until an operator has looked and resolved this incident.';
+  `${coin} was spent by a transaction that this ledger does not know: `
+  + 'the database was restored from an older copy, or '
+  + 'something else pays from this wallet. '
+  + 'Nothing is paid until an operator has looked and resolved this incident.';

@@ -2,7 +2,10 @@
 // The command line of payments. Each command is a file of commands/, loaded when it is called.
 import { addCommand, createProgram, runProgram } from '../shared/command.js';
 
-const program = createProgram('obtc-payments', 'Settles the blocks that accounting recorded and pays the miners, once each.');
+const program = createProgram(
+  'obtc-payments',
+  'Settles the blocks that accounting recorded and pays the miners, once each.',
+);
 
 addCommand(program, {
   usage: 'run', is_default: true,
@@ -61,7 +64,9 @@ addCommand(program, {
 });
 addCommand(program, {
   usage: 'resolve [incident] [choice]',
-  description: 'an operator\'s word where payments waits for one; without arguments: what is open and what the choices are',
+  description:
+    "an operator's word where payments waits for one; "
+    + 'without arguments: what is open and what the choices are',
   examples: ['resolve', 'resolve 2', 'resolve 2 resume'],
   load: async () => (await import('./commands/resolve.js')).resolve,
 });

@@ -25,8 +25,12 @@ export async function requireSynced({ node }: Pick<PaymentsContext, 'node'>): Pr
   const info = await node.chainInfo();
   const { synced, tip_height } = info;
   if (synced) return info;
-  throw new OutsideFailure('retry', 'node',
-    `The node is still catching up with the chain (at block ${tip_height}); nothing is settled or paid until it has.`);
+  throw new OutsideFailure(
+    'retry',
+    'node',
+    `The node is still catching up with the chain (at block ${tip_height}); `
+      + 'nothing is settled or paid until it has.',
+  );
 }
 
 /** What identifies this pool, as the node says it now. */
@@ -39,41 +43,60 @@ interface Identity {
 export async function checkNode(context: PaymentsContext): Promise<Identity> {
   const { config, database, node } = context;
   const genesis = await node.blockHashAt(blockHeight(0));
-  if (genesis === null) throw new OutsideFailure('unknown', 'node', 'The node does not name its genesis block; it is asked again.');
+  if (genesis === null) {
+    throw new OutsideFailure(
+      'unknown',
+      'node',
+      'The node does not name its genesis block; it is asked again.',
+    );
+  }
   const identity: Identity = { genesis_hash: genesis, pool_script: await poolScript(node, config) };
   const scan = await chainScan(database.knex);
   const faults: string[] = [];
   for (const name of ['genesis_hash', 'pool_script'] as const) {
     const stored = await setting(database.knex, name);
-    if (stored !== null && stored !== identity[name]) faults.push(changed(name, stored, identity[name], config.file));
-    else if (scan && scan[name] !== identity[name]) faults.push(unlikeAccounting(name, scan[name], identity[name]));
+    if (stored !== null && stored !== identity[name]) {
+      faults.push(changed(name, stored, identity[name], config.file));
+    } else if (scan && scan[name] !== identity[name]) {
+      faults.push(unlikeAccounting(name, scan[name], identity[name]));
+    }
   }
   if (!(await node.isMine(config.pool_address))) {
     const wallet = config.wallet === null ? '' : ` ${config.wallet}`;
-    faults.push(`${config.file}: btcaddress ${config.pool_address} is not in the node's wallet${wallet}, `
-      + 'so payments could not spend what the pool earns; name the right wallet in parser.wallet or import its key.');
+    faults.push(
+      `${config.file}: btcaddress ${config.pool_address} is not in the node's wallet${wallet}, `
+        + 'so payments could not spend what the pool earns; '
+        + 'name the right wallet in parser.wallet or import its key.',
+    );
   }
   if (faults.length > 0) throw new ConfigurationFault(faults);
   return identity;
 }
 
 function changed(name: SettingName, stored: string, now: string, file: string): string {
-  return name === 'genesis_hash'
-    ? `This database belongs to the chain with genesis block ${stored}, the node's is ${now}: `
-      + 'the node or the database is the wrong one.'
-    : `${file}: btcaddress has changed (its script was ${stored} and is ${now} now): blocks that paid the former `
-      + 'address would be lost sight of; put it back, or start with a new database after everything is paid.';
+  if (name === 'genesis_hash') {
+    return `This database belongs to the chain with genesis block ${stored}, the node's is ${now}: `
+      + 'the node or the database is the wrong one.';
+  }
+  return `${file}: btcaddress has changed (its script was ${stored} and is ${now} now): `
+    + 'blocks that paid the former address would be lost sight of; put it back, '
+    + 'or start with a new database after everything is paid.';
 }
 
-const unlikeAccounting = (name: SettingName, accounting: string, now: string): string =>
-  `Accounting works with ${name === 'genesis_hash' ? 'the chain with genesis block' : 'the pool script'} ${accounting}, `
-  + `payments' node says ${now}: both must use the same node and btcaddress.`;
+function unlikeAccounting(name: SettingName, accounting: string, now: string): string {
+  const what = name === 'genesis_hash' ? 'the chain with genesis block' : 'the pool script';
+  return `Accounting works with ${what} ${accounting}, payments' node says ${now}: `
+    + 'both must use the same node and btcaddress.';
+}
 
 /**
- * The first start's effect; 'idle' at every other. Not before accounting has said the same: a first start beside
- * the wrong node must not become the truth.
+ * The first start's effect; 'idle' at every other. Not before accounting has said the same: a first
+ * start beside the wrong node must not become the truth.
  */
-export async function rememberIdentity(context: PaymentsContext, identity: Identity): Promise<'progress' | 'idle'> {
+export async function rememberIdentity(
+  context: PaymentsContext,
+  identity: Identity,
+): Promise<'progress' | 'idle'> {
   const { database, lease, clock } = context;
   if (!(await chainScan(database.knex))) return 'idle';
   const missing: SettingName[] = [];
@@ -83,7 +106,9 @@ export async function rememberIdentity(context: PaymentsContext, identity: Ident
   if (missing.length === 0) return 'idle';
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    for (const name of missing) await recordSetting(transaction, name, identity[name], timeText(clock.now_ms()));
+    for (const name of missing) {
+      await recordSetting(transaction, name, identity[name], timeText(clock.now_ms()));
+    }
   });
   return 'progress';
 }

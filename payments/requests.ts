@@ -1,6 +1,6 @@
 // What operators asked of this daemon by command. One request at a time: its handler reads and decides, then
-// one transaction with the fence, the handler's writes and the outcome row. Dying before the commit leaves the
-// request open; after it, it is never acted on again.
+// one transaction with the fence, the handler's writes and the outcome row. Dying before the commit
+// leaves the request open; after it, it is never acted on again.
 import { openRequests, recordOutcome, type Request } from '../shared/database/requests.js';
 import type { PaymentsContext, RequestDecision, RequestHandler } from './context.js';
 
@@ -27,5 +27,8 @@ async function decide(
 ): Promise<RequestDecision> {
   const handler = Object.hasOwn(handlers, request.action) ? handlers[request.action] : undefined;
   if (handler) return handler(context, request);
-  return { outcome: 'refused', detail: `This version of payments does not know the action ${JSON.stringify(request.action)}.` };
+  return {
+    outcome: 'refused',
+    detail: `This version of payments does not know the action ${JSON.stringify(request.action)}.`,
+  };
 }

@@ -2,12 +2,14 @@
 // where it stands in the active chain, read its coinbase from the node, then write round, ledger event and
 // state in one transaction that begins with the fence. Dying anywhere before the commit leaves nothing; after
 // it the block is decided, and the unique keys of rounds and ledger refuse a second time.
-// It never believes a node that is silent or catching up, never skips a block, and never settles disputed work.
+// It never believes a node that is silent or catching up, never skips a block, and never settles
+// disputed work.
 import type { Knex } from 'knex';
 import { timeText } from '../shared/database/database.js';
 import type { BlockHash } from '../shared/units.js';
 import {
-  lookAtChain, poolScript, readCoinbase, requireSameChain, standingOf, type CoinbaseReading, type Look,
+  lookAtChain, poolScript, readCoinbase, requireSameChain, standingOf, type CoinbaseReading,
+  type Look,
 } from './chain-view.js';
 import type { PaymentsContext } from './context.js';
 import { notDueBecause } from './core/block-state.js';
@@ -47,7 +49,10 @@ async function disputeOf(knex: Knex, block: FactBlock): Promise<string | null> {
 }
 
 /** What is disputed in the round of an undecided block; null when nothing is. */
-export async function disputedNow({ database: { knex } }: Pick<PaymentsContext, 'database'>, hash: string): Promise<string | null> {
+export async function disputedNow(
+  { database: { knex } }: Pick<PaymentsContext, 'database'>,
+  hash: string,
+): Promise<string | null> {
   const block = (await undecidedBlocks(knex)).find((one) => one.hash === hash);
   return block ? disputeOf(knex, block) : null;
 }
@@ -55,16 +60,25 @@ export async function disputedNow({ database: { knex } }: Pick<PaymentsContext, 
 const disputed = (snapshots: readonly number[]): string | null =>
   snapshots.length === 0 ? null : `share counts of its round are disputed (snapshot ${snapshots.join(', ')})`;
 
-const waiting = (block: FactBlock, because: string): string => `Settling waits at block ${block.height}: ${because}.`;
+const waiting = (block: FactBlock, because: string): string =>
+  `Settling waits at block ${block.height}: ${because}.`;
 
 /** A block that was orphaned and is in the active chain again: it is credited, with an empty round. */
-export async function settleReturned(context: PaymentsContext, hash: BlockHash): Promise<'progress' | 'idle'> {
+export async function settleReturned(
+  context: PaymentsContext,
+  hash: BlockHash,
+): Promise<'progress' | 'idle'> {
   const block = await factBlock(context.database.knex, hash);
   if (!block) return 'idle';
   return report(context, 'settle a returned block', block, await decide(context, block));
 }
 
-function report({ waits, log }: PaymentsContext, move: string, block: FactBlock, outcome: Outcome): 'progress' | 'idle' {
+function report(
+  { waits, log }: PaymentsContext,
+  move: string,
+  block: FactBlock,
+  outcome: Outcome,
+): 'progress' | 'idle' {
   if ('done' in outcome) {
     waits.because(move, null);
     log.info(outcome.done, { height: block.height, hash: block.hash });
@@ -96,13 +110,21 @@ async function decide(context: PaymentsContext, block: FactBlock): Promise<Outco
   return credit(context, block, coinbase, look);
 }
 
-async function orphan({ config, database, lease, clock }: PaymentsContext, block: FactBlock, look: Look): Promise<Outcome> {
+async function orphan(
+  { config, database, lease, clock }: PaymentsContext,
+  block: FactBlock,
+  look: Look,
+): Promise<Outcome> {
   return database.transaction(async (transaction) => {
     await lease.fence(transaction);
     if (await roundOfBlock(transaction, block.hash)) return { waits: 'it was decided already' };
     const start = await nextRoundStart(transaction);
     await recordRound(transaction, orphanDecision(block, start, look, config, timeText(clock.now_ms())));
-    return { done: `Block ${block.height} is orphaned: another block stands at its height. Its work goes to the next round.` };
+    return {
+      done:
+        `Block ${block.height} is orphaned: `
+        + 'another block stands at its height. Its work goes to the next round.',
+    };
   });
 }
 
@@ -123,7 +145,14 @@ async function credit(
     const dispute = await openDispute(transaction, block, cut, settled_at);
     if (dispute) return dispute;
 
-    const { decision, credits } = await divideReward(transaction, { block, coinbase, cut, look, config, settled_at });
+    const { decision, credits } = await divideReward(transaction, {
+      block,
+      coinbase,
+      cut,
+      look,
+      config,
+      settled_at,
+    });
     const round_id = known ? known.id : await recordRound(transaction, decision);
     if (known) await creditOrphan(transaction, known.id, decision);
     await postEvent(transaction, {
@@ -148,14 +177,18 @@ async function doubtAboutCoinbase(
   transaction: Knex.Transaction, block: FactBlock, coinbase: CoinbaseReading, raised_at: string,
 ): Promise<Outcome | null> {
   if (coinbase.txid === block.coinbase_txid && coinbase.reward_sats === block.reward_sats) return null;
-  const detail = `Block ${block.height} ${block.hash}: accounting recorded coinbase ${block.coinbase_txid} with `
-    + `${block.reward_sats} satoshis for the pool, the node says ${coinbase.txid} with ${coinbase.reward_sats}. `
+  const detail =
+    `Block ${block.height} ${block.hash}: accounting recorded coinbase ${block.coinbase_txid} with `
+    + `${block.reward_sats} satoshis for the pool, `
+    + `the node says ${coinbase.txid} with ${coinbase.reward_sats}. `
     + 'Resolving this incident settles the block by what the node says.';
   const state = await raiseIncident(transaction, {
     kind: 'coinbase_mismatch', subject: block.hash, stops_paying: true, detail, raised_at,
   });
   if (state === 'resolved') return null;
-  return state === 'raised' ? { raised: detail } : { waits: 'accounting and the node disagree about its coinbase (see incidents)' };
+  return state === 'raised'
+    ? { raised: detail }
+    : { waits: 'accounting and the node disagree about its coinbase (see incidents)' };
 }
 
 /** Disputed counts wait for accounting's word; the incident closes itself when that has come. */
@@ -167,11 +200,16 @@ async function openDispute(
   const because = disputed(snapshots);
   if (because === null) {
     const known = await incidentAbout(transaction, about.kind, about.subject);
-    if (known?.state === 'open') await resolveIncident(transaction, known.id, 'the disputed counts were decided', now);
+    if (known?.state === 'open') {
+      await resolveIncident(transaction, known.id, 'the disputed counts were decided', now);
+    }
     return null;
   }
-  const detail = `The round of block ${block.height} holds disputed share counts (snapshot ${snapshots.join(', ')}). `
-    + 'Share logs or `obtc-accounting resolve <snapshot>` decide them; until then this block and later ones are not settled.';
+  const detail =
+    `The round of block ${block.height} holds disputed `
+    + `share counts (snapshot ${snapshots.join(', ')}). `
+    + 'Share logs or `obtc-accounting resolve <snapshot>` decide them; '
+    + 'until then this block and later ones are not settled.';
   const state = await raiseIncident(transaction, { ...about, stops_paying: false, detail, raised_at: now });
   return state === 'raised' ? { raised: detail } : { waits: because };
 }

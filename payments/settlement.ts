@@ -37,7 +37,9 @@ export async function divideReward(
   const carried_in_sats = carry > 0n ? carry : nothing;
   const divisible = satoshis(coinbase.reward_sats - pool_fee_sats + carried_in_sats);
   const has_work = work.total > 0n;
-  const credits = has_work ? splitReward(divisible, work.users, block.hash).filter(({ amount_sats }) => amount_sats > 0n) : [];
+  const credits = has_work
+    ? splitReward(divisible, work.users, block.hash).filter(({ amount_sats }) => amount_sats > 0n)
+    : [];
   const decision: RoundDecision = {
     block_hash: block.hash, height: block.height, state: 'credited', scheme: config.scheme,
     coinbase_txid: coinbase.txid, reward_sats: coinbase.reward_sats, round_shares: work.total,
@@ -49,7 +51,10 @@ export async function divideReward(
   return { decision, credits };
 }
 
-async function workOf(knex: Knex, cut: Cut): Promise<{ users: ShareOfRound[]; total: RoundDecision['round_shares'] }> {
+async function workOf(
+  knex: Knex,
+  cut: Cut,
+): Promise<{ users: ShareOfRound[]; total: RoundDecision['round_shares'] }> {
   const rows = await differencesIn(knex, cut.cut_from, cut.cut_to);
   const names = new Map<number, NameBytes>(rows.map(({ user_id, name }) => [user_id, name]));
   const { by_user, total } = sumDifferences(rows);

@@ -72,7 +72,10 @@ export function createBlockWatch(): Move {
 
 async function compareNew(context: PaymentsContext, from_id: number): Promise<Comparison> {
   const rounds = await roundsAfter(context.database.knex, from_id);
-  return { corrections: inOrder(await compare(context, rounds)), last_round_id: rounds.at(-1)?.id ?? from_id };
+  return {
+    corrections: inOrder(await compare(context, rounds)),
+    last_round_id: rounds.at(-1)?.id ?? from_id,
+  };
 }
 
 async function walkDown(context: PaymentsContext): Promise<Comparison> {
@@ -83,14 +86,19 @@ async function walkDown(context: PaymentsContext): Promise<Comparison> {
     last_round_id = rounds.reduce((highest, { id }) => Math.max(highest, id), last_round_id);
     const found = await compare(context, rounds);
     corrections.push(...found);
-    if (found.length === 0 || rounds.length < page) return { corrections: inOrder(corrections), last_round_id };
+    if (found.length === 0 || rounds.length < page) {
+      return { corrections: inOrder(corrections), last_round_id };
+    }
   }
 }
 
 async function compare({ node }: PaymentsContext, rounds: readonly Round[]): Promise<Correction[]> {
   const corrections: Correction[] = [];
   for (const round of rounds) {
-    const demand = correction(round.state, await standingOf(node, { hash: round.block_hash, height: round.height }));
+    const demand = correction(
+      round.state,
+      await standingOf(node, { hash: round.block_hash, height: round.height }),
+    );
     if (demand) corrections.push({ round, demand });
   }
   return corrections;
@@ -102,7 +110,11 @@ function inOrder(corrections: readonly Correction[]): Correction[] {
   return [...corrections].sort((left, right) => rank(left) - rank(right));
 }
 
-async function apply(context: PaymentsContext, { round, demand }: Correction, look: Tip): Promise<'progress' | 'idle'> {
+async function apply(
+  context: PaymentsContext,
+  { round, demand }: Correction,
+  look: Tip,
+): Promise<'progress' | 'idle'> {
   switch (demand) {
     case 'lose': return loseBlock(context, round, look);
     case 'restore': return restoreBlock(context, round);
@@ -113,31 +125,50 @@ async function apply(context: PaymentsContext, { round, demand }: Correction, lo
 async function loseBlock(context: PaymentsContext, round: Round, look: Tip): Promise<'progress'> {
   const { database, lease, clock, log } = context;
   const occurred_at = timeText(clock.now_ms());
-  const detail = `Block ${round.height} ${round.block_hash} was credited and is no longer in the active chain `
-    + `(tip ${look.tip_height} ${look.tip_hash}). What its miners had not been paid was taken back; the rest is the pool's loss. Nothing is `
+  const detail =
+    `Block ${round.height} ${round.block_hash} was credited and is no longer in the active chain `
+    + `(tip ${look.tip_height} ${look.tip_hash}). `
+    + "What its miners had not been paid was taken back; the rest is the pool's loss. Nothing is "
     + 'paid until this incident is resolved: look at what the chain did first.';
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     await releaseUnsigned(transaction, round, occurred_at);
     const { events, net } = await ledgerOf(transaction, round);
-    const users = net.flatMap(({ account, user_id }) => (account === 'miner' && user_id !== null ? [user_id] : []));
+    const users = net.flatMap(({ account, user_id }) =>
+      account === 'miner' && user_id !== null ? [user_id] : [],
+    );
     const miner: ReadonlyMap<number, Satoshis> = await balancesOf(transaction, users);
     // What signed payouts will take from the fee account is spent already.
-    const pool_fee_sats = satoshis(await poolBalance(transaction, 'pool_fee') - await poolFeesUnderway(transaction));
+    const pool_fee_sats = satoshis(
+      (await poolBalance(transaction, 'pool_fee')) - (await poolFeesUnderway(transaction)),
+    );
     const now = { miner, pool_fee_sats, carry_sats: await poolBalance(transaction, 'carry') };
     await changeRoundState(transaction, round.id, 'credited', 'lost');
     await postEvent(transaction, {
-      kind: 'reverse', cause: `reverse:${round.block_hash}:${events}`, round_id: round.id, batch_id: null, occurred_at,
-      detail: `block ${round.height} left the active chain`, entries: reverseEntries(net, now),
+      kind: 'reverse',
+      cause: `reverse:${round.block_hash}:${events}`,
+      round_id: round.id,
+      batch_id: null,
+      occurred_at,
+      detail: `block ${round.height} left the active chain`,
+      entries: reverseEntries(net, now),
     });
     const subject = events === 1 ? round.block_hash : `${round.block_hash}:${events}`;
-    await raiseIncident(transaction, { kind: 'block_lost', subject, stops_paying: true, detail, raised_at: occurred_at });
+    await raiseIncident(transaction, {
+      kind: 'block_lost',
+      subject,
+      stops_paying: true,
+      detail,
+      raised_at: occurred_at,
+    });
   });
   log.error(detail, { height: round.height, hash: round.block_hash });
   return 'progress';
 }
 
-/** What a batch has promised and nobody has signed is not paid: it is a balance again before it is taken back. */
+/**
+ * What a batch has promised and nobody has signed is not paid: it is a balance again before it is taken back.
+ */
 async function releaseUnsigned(transaction: Knex.Transaction, round: Round, now: string): Promise<void> {
   for (const batch of await batchesIn(transaction, ['planned'])) {
     const why = `batch ${batch.id} is given up unsigned: block ${round.height} left the active chain`;
@@ -165,6 +196,9 @@ async function restoreBlock(context: PaymentsContext, round: Round): Promise<'pr
 
 async function ledgerOf(transaction: Knex.Transaction, round: Round): Promise<RoundLedger> {
   const ledger = await roundLedger(transaction, round.id);
-  invariant(ledger, `Round ${round.id} (block ${round.height}) is ${round.state} and the ledger has no event for it.`);
+  invariant(
+    ledger,
+    `Round ${round.id} (block ${round.height}) is ${round.state} and the ledger has no event for it.`,
+  );
   return ledger;
 }

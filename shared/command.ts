@@ -1,6 +1,7 @@
 // The conventions of both command lines: `-c FILE` and `--json` before or after the command's name, examples
 // in every help, one sentence on stderr for each failure, never a stack trace, and these exit statuses:
-//   0 done   1 a check or an invariant failed   2 bad usage or configuration   3 node or database out of reach
+//   0 done                           1 a check or an invariant failed
+//   2 bad usage or configuration     3 node or database out of reach
 // stdout carries the answer and nothing else. Command modules are loaded when their command is called.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -57,7 +58,10 @@ export function addCommand(program: Command, plan: CommandPlan): Command {
   const command = program
     .command(plan.usage, { isDefault: plan.is_default ?? false })
     .description(plan.description)
-    .addHelpText('after', `\nExamples:\n${plan.examples.map((one) => `  ${program.name()} ${one}`).join('\n')}`);
+    .addHelpText(
+      'after',
+      `\nExamples:\n${plan.examples.map((one) => `  ${program.name()} ${one}`).join('\n')}`,
+    );
   for (const [flags, meaning, preset] of plan.options ?? []) command.option(flags, meaning, preset);
   // A misspelt command would otherwise be an argument too many of the default one.
   if (plan.is_default) command.allowExcessArguments();
@@ -98,8 +102,8 @@ const usageFault = (sentence: string, program: Command) =>
   new ConfigurationFault([`${program.name()}: ${sentence.replace(/\.$/, '')}; see ${program.name()} --help`]);
 
 /**
- * Turns the end of the work into an exit status and its failure into sentences on stderr. A sentence that tells
- * to correct a key says in which file.
+ * Turns the end of the work into an exit status and its failure into sentences on stderr. A sentence that
+ * tells to correct a key says in which file.
  */
 export async function runAction(work: () => Promise<ExitStatus | void>, config_file?: string): Promise<void> {
   try {
@@ -107,8 +111,14 @@ export async function runAction(work: () => Promise<ExitStatus | void>, config_f
     if (status) process.exitCode = status;
   } catch (error) {
     process.exitCode = statusOf(error);
-    process.stderr.write(`${sentencesOf(error).map((one) => printableLine(inFile(one, config_file))).join('\n')}\n`);
-    if (levelFromEnvironment() === 'debug') process.stderr.write(`${String((error as Error)?.stack ?? error)}\n`);
+    process.stderr.write(
+      `${sentencesOf(error)
+        .map((one) => printableLine(inFile(one, config_file)))
+        .join('\n')}\n`,
+    );
+    if (levelFromEnvironment() === 'debug') {
+      process.stderr.write(`${String((error as Error)?.stack ?? error)}\n`);
+    }
   }
 }
 
@@ -130,14 +140,17 @@ function sentencesOf(error: unknown): readonly string[] {
 const key_of_the_file = /\b(?:sql|btcd|parser|payments)\.[a-z]|\bkey "\w+"|\bbtcaddress\b/;
 
 function inFile(sentence: string, config_file: string | undefined): string {
-  if (config_file === undefined || sentence.includes(config_file) || !key_of_the_file.test(sentence)) return sentence;
+  if (config_file === undefined || sentence.includes(config_file) || !key_of_the_file.test(sentence)) {
+    return sentence;
+  }
   return `${config_file}: ${sentence}`;
 }
 
 /** Sentences quote what came from outside: no control byte reaches the terminal. */
 function printableLine(sentence: string): string {
   // eslint-disable-next-line no-control-regex -- control bytes are what is looked for.
-  return sentence.replace(/[\x00-\x1f\x7f-\x9f]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const control_byte = /[\x00-\x1f\x7f-\x9f]/g;
+  return sentence.replace(control_byte, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 /** `… | head` closes the pipe: that is no failure, and there is nobody left to tell. */
@@ -163,7 +176,9 @@ function packageVersion(): string {
   // Beside the sources, or one level further up from dist/.
   for (const place of ['../package.json', '../../package.json']) {
     try {
-      const { version } = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version?: string };
+      const { version } = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as {
+        version?: string;
+      };
       if (version !== undefined) return version;
     } catch {
       continue;

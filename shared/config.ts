@@ -124,10 +124,13 @@ function readBytes(path: string): Buffer {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     const remedy: Record<string, string> = {
       ENOENT: "does not exist; name ckpool's configuration with -c FILE or POOL_CONFIG",
-      EACCES: 'may not be read by this user; let its group read it (chmod 640) and add this user to the group',
+      EACCES:
+        'may not be read by this user; let its group read it (chmod 640) and add this user to the group',
       EISDIR: 'is a directory; name the file itself with -c FILE',
     };
-    throw new ConfigurationFault([`${path} ${remedy[code] ?? `cannot be read (${code})`}.`], { cause: error });
+    throw new ConfigurationFault([`${path} ${remedy[code] ?? `cannot be read (${code})`}.`], {
+      cause: error,
+    });
   }
 }
 
@@ -153,6 +156,8 @@ function warningsAbout(path: string, document: Record<string, unknown>): string[
 }
 
 function deepFreeze<T extends object>(value: T): T {
-  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) deepFreeze(part as object);
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) deepFreeze(part as object);
+  }
   return Object.freeze(value);
 }

@@ -1,8 +1,9 @@
 // The loop that both daemons use. A daemon is one `step()`: one bounded move with at most one effect. The
 // loop repeats it, sleeps when it is idle, backs off while the outside does not answer, and stops between two
-// steps. A step that hangs on a silent node when it is told to stop is left behind after three seconds: it may
-// die anywhere without harm, and the lease that is given back fences off whatever it would still write. Only a failure of the outside is waited out; anything else (a broken invariant, a
-// lost lease, a fault of the configuration, a defect) ends the loop, because going on could do harm.
+// steps. A step that hangs on a silent node when it is told to stop is left behind after three seconds: it
+// may die anywhere without harm, and the lease that is given back fences off whatever it would still
+// write. Only a failure of the outside is waited out; anything else (a broken invariant, a lost lease, a
+// fault of the configuration, a defect) ends the loop, because going on could do harm.
 import { createBackoff, type Backoff } from './backoff.js';
 import type { Clock } from './clock.js';
 import { OutsideFailure } from './errors.js';
@@ -52,7 +53,13 @@ export async function runDaemon(daemon: Daemon, ports: LoopPorts): Promise<void>
  */
 export async function runOnce(
   daemon: Daemon,
-  { clock, log, stop, backoff = createBackoff(), outside_wait_ms }: LoopPorts & { readonly outside_wait_ms: number },
+  {
+    clock,
+    log,
+    stop,
+    backoff = createBackoff(),
+    outside_wait_ms,
+  }: LoopPorts & { readonly outside_wait_ms: number },
 ): Promise<void> {
   const outage = reportOutages(log);
   let left_ms = outside_wait_ms;

@@ -54,7 +54,13 @@ export function levelFromEnvironment(): LogLevel {
 }
 
 /** `2026-11-20T09:00:00.000Z info  payments  batch prepared txid=… outputs=3` */
-export function plainLine(time: string, level: LogLevel, name: string, message: string, fields: Fields): string {
+export function plainLine(
+  time: string,
+  level: LogLevel,
+  name: string,
+  message: string,
+  fields: Fields,
+): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${escaped(key)}=${quoted(shownField(key, value))}`);
@@ -62,7 +68,9 @@ export function plainLine(time: string, level: LogLevel, name: string, message: 
 }
 
 function jsonLine(time: string, level: LogLevel, name: string, message: string, fields: Fields): string {
-  const shown = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, shownField(key, value)]));
+  const shown = Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, shownField(key, value)]),
+  );
   const text = JSON.stringify({ ...shown, time, level, name, message });
   return text.replace(/[^ -~]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -98,7 +106,9 @@ const quoted = (value: unknown): string => {
 function escaped(text: string): string {
   return text.replace(/[^ -~]/g, (one) => {
     const code = one.charCodeAt(0);
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+    return code < 0x100
+      ? `\\x${code.toString(16).padStart(2, '0')}`
+      : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }
 

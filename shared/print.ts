@@ -12,7 +12,11 @@ export type Cell = string | number | bigint | boolean | null | undefined;
 
 /** Big integers become decimal strings; other characters than ASCII become JSON escapes. */
 export function jsonText(value: unknown): string {
-  const text = JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? part.toString() : part), 2);
+  const text = JSON.stringify(
+    value,
+    (_, part: unknown) => (typeof part === 'bigint' ? part.toString() : part),
+    2,
+  );
   return text.replace(/[^\n -~]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
@@ -43,7 +47,9 @@ function linedTable(columns: readonly Column[], rows: readonly string[][]): stri
 
 export function plainTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const headings = columns.map((column) => column.heading);
-  const widths = columns.map((_, index) => Math.max(...[headings, ...rows].map((row) => row[index]?.length ?? 0)));
+  const widths = columns.map((_, index) =>
+    Math.max(...[headings, ...rows].map((row) => row[index]?.length ?? 0)),
+  );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, index) => {
@@ -60,6 +66,8 @@ function printableCell(value: Cell): string {
   if (value === null || value === undefined) return '-';
   return String(value).replace(/[^ -~]/g, (one) => {
     const code = one.charCodeAt(0);
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+    return code < 0x100
+      ? `\\x${code.toString(16).padStart(2, '0')}`
+      : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }

@@ -24,7 +24,9 @@ export function createProgress(options: ProgressOptions): Progress {
 }
 
 function progressBar({ label, total }: ProgressOptions, stream: NodeJS.WritableStream): Progress {
-  const { SingleBar, Presets } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
+  const { SingleBar, Presets } = createRequire(import.meta.url)(
+    'cli-progress',
+  ) as typeof import('cli-progress');
   const format = `${label} {bar} {percentage}% {note}`;
   const bar = new SingleBar({ format, stream, hideCursor: true, clearOnComplete: false }, Presets.rect);
   bar.start(Math.max(1, total), 0, { note: '' });

@@ -1,11 +1,17 @@
-// How a daemon's process begins and ends: the database opened and prepared (waited for as long as it takes, or
-// 30 s with --once), the lease taken (a killed predecessor's expires within 10 s), the loop, the lease given
-// back. If it dies in between, the lease expires by itself and nothing else was changed.
+// How a daemon's process begins and ends: the database opened and prepared (waited for as long as it
+// takes, or 30 s with --once), the lease taken (a killed predecessor's expires within 10 s), the loop, the
+// lease given back. If it dies in between, the lease expires by itself and nothing else was changed.
 import { hostname } from 'node:os';
 import { runDaemon, runOnce, type Daemon, type LoopPorts } from './daemon.js';
 import { connect, type DatabaseSettings } from './database/connect.js';
 import type { Database } from './database/database.js';
-import { createLease, lease_duration_ms, takeLease, type DaemonLease, type LeaseTable } from './database/lease.js';
+import {
+  createLease,
+  lease_duration_ms,
+  takeLease,
+  type DaemonLease,
+  type LeaseTable,
+} from './database/lease.js';
 
 /** How long --once waits for node and database. */
 const outside_wait_ms = 30_000;
@@ -18,7 +24,10 @@ export interface StartPorts extends LoopPorts {
 
 /** null when it was stopped first. `prepare` is repeated whole when the database fails in it. */
 export async function openDatabase(
-  settings: DatabaseSettings, prepare: (database: Database) => Promise<void>, ports: StartPorts, open = connect,
+  settings: DatabaseSettings,
+  prepare: (database: Database) => Promise<void>,
+  ports: StartPorts,
+  open = connect,
 ): Promise<Database | null> {
   let database: Database | null = null;
   let ready = false;
@@ -29,7 +38,10 @@ export async function openDatabase(
     return 'idle' as const;
   };
   try {
-    await runOnce({ idle_ms: 0, step }, { ...ports, outside_wait_ms: ports.once ? outside_wait_ms : Infinity });
+    await runOnce(
+      { idle_ms: 0, step },
+      { ...ports, outside_wait_ms: ports.once ? outside_wait_ms : Infinity },
+    );
     return ready ? database : null;
   } finally {
     if (!ready) await (database as Database | null)?.close();
@@ -48,6 +60,8 @@ export async function runLeased(
     else await runDaemon(daemon, ports);
   } finally {
     // Out of reach, it expires by itself.
-    await lease.release().catch((error: unknown) => ports.log.warn('the lease could not be released', { error }));
+    await lease
+      .release()
+      .catch((error: unknown) => ports.log.warn('the lease could not be released', { error }));
   }
 }

@@ -2,7 +2,13 @@
 // a running daemon the command takes the lease and acts itself, through the same code.
 import { hostname, userInfo } from 'node:os';
 import { systemClock } from '../../shared/clock.js';
-import { exit_status, printJson, printLines, type CommandContext, type ExitStatus } from '../../shared/command.js';
+import {
+  exit_status,
+  printJson,
+  printLines,
+  type CommandContext,
+  type ExitStatus,
+} from '../../shared/command.js';
 import type { Config } from '../../shared/config.js';
 import type { Database } from '../../shared/database/database.js';
 import { createLease } from '../../shared/database/lease.js';
@@ -23,13 +29,21 @@ export async function ask(
 ): Promise<ExitStatus> {
   const wait_ms = Number(context.options['wait'] ?? 30) * 1000;
   const request_id = await recordRequest(database, {
-    daemon: 'accounting', action, arguments: request_arguments, requested_by: `${userInfo().username}@${hostname()}`,
+    daemon: 'accounting',
+    action,
+    arguments: request_arguments,
+    requested_by: `${userInfo().username}@${hostname()}`,
   });
   const given_up_ms = systemClock.monotonic_ms() + wait_ms;
   let answer: Outcome | null = null;
   while (!(answer = await outcomeOf(database, 'accounting', request_id))) {
     if (systemClock.monotonic_ms() > given_up_ms) {
-      throw new OutsideFailure('retry', 'database', `Request ${request_id} is written down, but the accounting daemon has not answered in ${wait_ms / 1000} s: look at its log; it will act when it can.`);
+      throw new OutsideFailure(
+        'retry',
+        'database',
+        `Request ${request_id} is written down, but the accounting daemon has not answered in `
+        + `${wait_ms / 1000} s: look at its log; it will act when it can.`,
+      );
     }
     await actWithoutDaemon(config, database);
     await systemClock.sleep(look_again_ms);
@@ -44,7 +58,12 @@ async function actWithoutDaemon(config: Config, database: Database): Promise<voi
   const lease = createLease(database, 'accounting_lease', `${hostname()} ${process.pid} (command)`);
   if (!(await lease.tryTake())) return;
   const log = createLogger({ name: 'accounting' });
-  const log_files = openLogFiles({ log_file: config.log_file, quiet_ms: 60_000, once: true, clock: systemClock });
+  const log_files = openLogFiles({
+    log_file: config.log_file,
+    quiet_ms: 60_000,
+    once: true,
+    clock: systemClock,
+  });
   const ports = {
     config, database, lease, log, log_files, clock: systemClock, options: { ...defaultOptions, once: true },
     node: createNode({ ...config.node, wallet: null, passphrase: null }),

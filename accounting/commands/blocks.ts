@@ -14,8 +14,14 @@ export const blocks: Action = (context) => withFacts(context, async (database) =
   }
   printTable(
     [
-      { heading: 'height', align: 'right' }, { heading: 'hash' }, { heading: 'finder' }, { heading: 'logged at' },
-      { heading: 'state' }, { heading: 'chain' }, { heading: 'reward', align: 'right' }, { heading: 'quality' },
+      { heading: 'height', align: 'right' },
+      { heading: 'hash' },
+      { heading: 'finder' },
+      { heading: 'logged at' },
+      { heading: 'state' },
+      { heading: 'chain' },
+      { heading: 'reward', align: 'right' },
+      { heading: 'quality' },
     ],
     facts.map((fact) => [
       fact.height,

@@ -39,7 +39,12 @@ export const check: Action = async ({ config_file, json }) => {
   }
   const ok = checks.every((one) => one.ok);
   if (json) printJson({ ok, checks });
-  else printTable([{ heading: 'check' }, { heading: '' }, { heading: 'detail' }], checks.map((one) => [one.name, one.ok ? 'ok' : 'FAILED', one.detail]));
+  else {
+    printTable(
+      [{ heading: 'check' }, { heading: '' }, { heading: 'detail' }],
+      checks.map((one) => [one.name, one.ok ? 'ok' : 'FAILED', one.detail]),
+    );
+  }
   if (ok) return exit_status.done;
   return out_of_reach ? exit_status.out_of_reach : exit_status.failed;
 };
@@ -50,7 +55,9 @@ async function checkDatabase(config: Config): Promise<string> {
     await verifySchema(database);
     const faults = await durabilityFaults(database);
     if (faults.length > 0) throw new Error(faults.join(' '));
-    return database.engine === 'sqlite' ? 'SQLite, schema current, durable' : 'MySQL, schema current, durable';
+    return database.engine === 'sqlite'
+      ? 'SQLite, schema current, durable'
+      : 'MySQL, schema current, durable';
   } finally {
     await database.close();
   }
@@ -60,13 +67,19 @@ async function checkNode(config: Config): Promise<string> {
   const node = createNode({ ...config.node, wallet: null, passphrase: null });
   const info = await node.chainInfo();
   const address = await node.address(config.pool_address);
-  if (!address.valid) throw new Error(`btcaddress ${JSON.stringify(config.pool_address)} is no address of chain ${info.chain}`);
-  return `${info.chain}, height ${info.tip_height}, ${info.synced ? 'synced' : 'still catching up'}, btcaddress is valid`;
+  if (!address.valid) {
+    throw new Error(`btcaddress ${JSON.stringify(config.pool_address)} is no address of chain ${info.chain}`);
+  }
+  return `${info.chain}, height ${info.tip_height}, `
+    + `${info.synced ? 'synced' : 'still catching up'}, btcaddress is valid`;
 }
 
 async function checkLog(config: Config): Promise<string> {
   await access(config.log_file, constants.R_OK).catch((failure: unknown) => {
-    throw new Error(`${config.log_file} cannot be read (${String((failure as NodeJS.ErrnoException).code)}): set logdir or parser.logfile, or give this user the right to read it`);
+    throw new Error(
+      `${config.log_file} cannot be read (${String((failure as NodeJS.ErrnoException).code)}): `
+      + 'set logdir or parser.logfile, or give this user the right to read it',
+    );
   });
   return config.log_file;
 }
@@ -74,10 +87,13 @@ async function checkLog(config: Config): Promise<string> {
 /** Looks at the end of the log for a line that only level 5 prints. */
 async function checkLevel(config: Config): Promise<string> {
   const bytes = await tailOf(config.log_file, 4 * 1024 * 1024);
-  const notice = scanLog(bytes).lines.some((line) => line.kind === 'notice' || line.kind === 'tip' || line.kind === 'shares');
+  const notice = scanLog(bytes).lines.some(
+    (line) => line.kind === 'notice' || line.kind === 'tip' || line.kind === 'shares',
+  );
   return notice
     ? "5 or more: users' counts are known to the minute they were logged"
-    : 'below 5, or nothing logged yet: start ckpool with -l 5, else counts are sampled from the files every minute';
+    : 'below 5, or nothing logged yet: start ckpool with -l 5, '
+      + 'else counts are sampled from the files every minute';
 }
 
 async function tailOf(file: string, bytes_max: number): Promise<Buffer> {
@@ -96,7 +112,10 @@ async function tailOf(file: string, bytes_max: number): Promise<Buffer> {
 async function checkUserFiles(config: Config): Promise<string> {
   const directory = path.join(config.log_directory, 'users');
   const names = await readdir(directory).catch((failure: unknown) => {
-    throw new Error(`${directory} cannot be read (${String((failure as NodeJS.ErrnoException).code)}): ckpool makes it when the first user logs in; this user needs the right to read it`);
+    throw new Error(
+      `${directory} cannot be read (${String((failure as NodeJS.ErrnoException).code)}): `
+      + 'ckpool makes it when the first user logs in; this user needs the right to read it',
+    );
   });
   return `${names.length} in ${directory}`;
 }

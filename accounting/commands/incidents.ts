@@ -8,10 +8,20 @@ import { withFacts } from './open.js';
 const shown_max = 200;
 
 export const incidents: Action = (context) => withFacts(context, async (database) => {
-  const rows: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('incidents')
+  const rows: Record<string, unknown>[] = await database
+    .knex<Record<string, unknown>>('incidents')
     .leftJoin('users', 'users.id', 'incidents.user_id')
-    .orderBy('incidents.id', 'desc').limit(shown_max)
-    .select('incidents.id as id', 'kind', 'log_position', 'users.name as name', 'occurrences', 'detail', 'occurred_at');
+    .orderBy('incidents.id', 'desc')
+    .limit(shown_max)
+    .select(
+      'incidents.id as id',
+      'kind',
+      'log_position',
+      'users.name as name',
+      'occurrences',
+      'detail',
+      'occurred_at',
+    );
   const facts = rows.reverse().map((row) => ({
     id: smallInteger(row['id']),
     occurred_at: String(row['occurred_at']),
@@ -23,7 +33,13 @@ export const incidents: Action = (context) => withFacts(context, async (database
   }));
   if (context.json) return printJson(facts);
   printTable(
-    [{ heading: 'at (UTC)' }, { heading: 'kind' }, { heading: 'user' }, { heading: 'times', align: 'right' }, { heading: 'detail' }],
+    [
+      { heading: 'at (UTC)' },
+      { heading: 'kind' },
+      { heading: 'user' },
+      { heading: 'times', align: 'right' },
+      { heading: 'detail' },
+    ],
     facts.map((fact) => [fact.occurred_at, fact.kind, fact.user, fact.occurrences, fact.detail]),
   );
 });

@@ -25,7 +25,10 @@ export const replay: Action = (context) => withFacts(context, async (database, c
     if (context.json) printJson({ ok, ...result });
     else {
       printLines(result.differences.slice(0, lines_shown_max));
-      printLines([`${result.snapshots} snapshots, ${result.rows} rows: ${ok ? 'live and replay agree' : `${result.differences.length} differ`}`]);
+      printLines([
+        `${result.snapshots} snapshots, ${result.rows} rows: `
+        + `${ok ? 'live and replay agree' : `${result.differences.length} differ`}`,
+      ]);
     }
     return ok ? exit_status.done : exit_status.failed;
   } finally {

@@ -9,12 +9,18 @@ import { withFacts } from './open.js';
 
 export const resolve: Action = (context) => withFacts(context, async (database, config) => {
   const [given = ''] = context.arguments;
-  if (!/^\d{1,15}$/.test(given)) throw new ConfigurationFault([`${JSON.stringify(given)} is no snapshot number; \`blocks --json\` names them.`]);
+  if (!/^\d{1,15}$/.test(given)) {
+    throw new ConfigurationFault([
+      `${JSON.stringify(given)} is no snapshot number; \`blocks --json\` names them.`,
+    ]);
+  }
   const snapshot = Number(given);
   const take = context.options['take'] === true;
   const drop = context.options['drop'] === true;
   if (take && drop) throw new ConfigurationFault(['--take and --drop exclude each other.']);
-  if (take || drop) return ask(context, config, database, 'resolve', { snapshot, choice: take ? 'taken' : 'dropped' });
+  if (take || drop) {
+    return ask(context, config, database, 'resolve', { snapshot, choice: take ? 'taken' : 'dropped' });
+  }
   await explain(database, snapshot, context.json);
 });
 
@@ -31,13 +37,24 @@ async function explain(database: Database, snapshot: number, json: boolean): Pro
     disputed: integer(one['disputed_difference']).toString(),
   }));
   const dispute = String(row['dispute']);
-  if (json) return printJson({ snapshot, height: row['height'] === null ? null : smallInteger(row['height']), dispute, users });
+  if (json) {
+    return printJson({
+      snapshot,
+      height: row['height'] === null ? null : smallInteger(row['height']),
+      dispute,
+      users,
+    });
+  }
   printLines([
     `Snapshot ${snapshot}: dispute ${dispute}.`,
-    ...users.map((one) => `  ${one.user}: ${one.disputed} of ${one.difference} shares rest on log lines from before the user's file fell.`),
+    ...users.map(
+      (one) =>
+        `  ${one.user}: ${one.disputed} of ${one.difference} shares rest on log lines from before `
+        + `the user's file fell.`,
+    ),
     'The file of a user falls when ckpool starts again from an older or torn one; what the lines said before',
     'cannot be compared with anything any more, and log lines can be forged.',
-    '  --take   they count: choose this when the numbers look like the user\'s usual work',
+    "  --take   they count: choose this when the numbers look like the user's usual work",
     '  --drop   they do not count: the rest of the round is split without them',
   ]);
 }

@@ -27,10 +27,18 @@ export const run: Action = async ({ config_file, options }) => {
   const log = createLogger({ name: 'accounting' });
   for (const warning of config.warnings) log.warn(warning);
   if (once && !existsSync(config.log_directory)) {
-    throw new ConfigurationFault([`${config.file}: logdir ${JSON.stringify(config.log_directory)} does not exist: set it to ckpool's log directory.`]);
+    throw new ConfigurationFault([
+      `${config.file}: logdir ${JSON.stringify(config.log_directory)} does not exist: `
+      + `set it to ckpool's log directory.`,
+    ]);
   }
   const ports: StartPorts = { clock: systemClock, log, stop: stopOnSignals(), once };
-  const database = await openDatabase(config.database, (opened) => prepare(opened, log), ports, connectOrCreate);
+  const database = await openDatabase(
+    config.database,
+    (opened) => prepare(opened, log),
+    ports,
+    connectOrCreate,
+  );
   if (!database) return;
   try {
     await follow(config, database, ports);
@@ -53,10 +61,23 @@ async function follow(config: Config, database: Database, ports: StartPorts): Pr
   let daemon: AccountingDaemon | null = null;
   try {
     await runLeased(database, 'accounting_lease', ports, (lease) => {
-      const node = createNode({ ...config.node, wallet: null, passphrase: null, timeout_ms: node_timeout_ms });
-      const all = { ...defaultOptions, once, pairing_wait_ms: once ? 0 : defaultOptions.pairing_wait_ms, chain_period_ms: config.check_logs_period_ms };
+      const node = createNode({
+        ...config.node,
+        wallet: null,
+        passphrase: null,
+        timeout_ms: node_timeout_ms,
+      });
+      const all = {
+        ...defaultOptions,
+        once,
+        pairing_wait_ms: once ? 0 : defaultOptions.pairing_wait_ms,
+        chain_period_ms: config.check_logs_period_ms,
+      };
       log.info(once ? 'reading what there is' : `following ${config.log_file}`);
-      daemon = createAccountingDaemon({ config, database, lease, node, clock, log, log_files, options: all }, wake);
+      daemon = createAccountingDaemon(
+        { config, database, lease, node, clock, log, log_files, options: all },
+        wake,
+      );
       return daemon;
     });
   } finally {

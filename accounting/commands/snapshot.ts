@@ -9,17 +9,24 @@ import { withFacts } from './open.js';
 export const snapshot: Action = (context) => withFacts(context, async (database) => {
   const [block = ''] = context.arguments;
   if (!/^(?:\d{1,10}|[0-9a-f]{4,64})$/.test(block)) {
-    throw new ConfigurationFault([`${JSON.stringify(block)} is neither a height nor (the beginning of) a block hash.`]);
+    throw new ConfigurationFault([
+      `${JSON.stringify(block)} is neither a height nor (the beginning of) a block hash.`,
+    ]);
   }
   const found = await findSnapshots(database, block);
   if (found.length === 0) {
-    throw new ConfigurationFault([await isLineless(database, block)
-      ? `Block ${block} has no line in ckpool's log, so there is no snapshot of it; its reward goes to the next round.`
-      : `There is no block ${block}; \`blocks\` lists those there are.`]);
+    throw new ConfigurationFault([
+      (await isLineless(database, block))
+        ? `Block ${block} has no line in ckpool's log, so there is no snapshot of it; `
+          + 'its reward goes to the next round.'
+        : `There is no block ${block}; \`blocks\` lists those there are.`,
+    ]);
   }
   if (found.length > 1) {
     const choices = found.map((one) => one.hash ?? `snapshot ${one.snapshot_id} (unverified)`).join(', ');
-    throw new ConfigurationFault([`${block} names ${found.length} blocks: say which by its hash: ${choices}`]);
+    throw new ConfigurationFault([
+      `${block} names ${found.length} blocks: say which by its hash: ${choices}`,
+    ]);
   }
   const [fact] = found;
   const shares = await readShares(database, fact!.snapshot_id);
@@ -39,7 +46,11 @@ export const snapshot: Action = (context) => withFacts(context, async (database)
     return;
   }
   printTable(
-    [{ heading: 'user' }, { heading: 'share count', align: 'right' }, { heading: 'difference', align: 'right' }],
+    [
+      { heading: 'user' },
+      { heading: 'share count', align: 'right' },
+      { heading: 'difference', align: 'right' },
+    ],
     shares.map((share) => [printable(share.user), share.count, share.difference]),
   );
 });

@@ -84,16 +84,19 @@ export function planReading(files: readonly LogFile[], cursors: readonly StoredC
   const same = (logs[index] ?? []).filter((file) => isFileOf(last, file));
   const whole = same.filter((file) => file.compressed || file.size >= last.file_offset);
   if (whole.length > 0) {
-    const file = whole.find((one) => one.live) ?? whole.find((one) => isIdentical(last, one)) ?? fullest(whole);
+    const file =
+      whole.find((one) => one.live) ?? whole.find((one) => isIdentical(last, one)) ?? fullest(whole);
     return { files: [{ file, from: last.file_offset, continues: true }, ...rest], gap: null, grown };
   }
   const shortened = same.find((file) => file.live);
   if (shortened) {
-    const gap = `${last.path} is shorter than what was read of it (${shortened.size} of ${last.file_offset} bytes): `
+    const gap =
+      `${last.path} is shorter than what was read of it (${shortened.size} of ${last.file_offset} bytes): `
       + 'lines written since may be lost, and blocks of that time are found in the chain.';
     return { files: [{ file: shortened, from: 'end', continues: false }], gap, grown };
   }
-  const gap = `${last.path} was cut or removed after its byte ${last.file_offset}, and no whole copy of it is `
+  const gap =
+    `${last.path} was cut or removed after its byte ${last.file_offset}, and no whole copy of it is `
     + 'beside it: lines written after that are lost, and their blocks are found in the chain.';
   return { files: rest, gap, grown };
 }

@@ -5,8 +5,15 @@
 // A message counts where a full stamp stands directly before its phrase, wherever in the line that is. A
 // line of several such messages (torn and glued) gives each of them, cut where the next begins.
 //
-// Never throws, whatever the bytes. Decodes only lines that hold a phrase; lines over 64 KiB are stepped over.
-import { blockHash, isBlockHeight, type BlockHash, type BlockHeight, type Shares } from '../../shared/units.js';
+// Never throws, whatever the bytes. Decodes only lines that hold a phrase; lines over 64 KiB are
+// stepped over.
+import {
+  blockHash,
+  isBlockHeight,
+  type BlockHash,
+  type BlockHeight,
+  type Shares,
+} from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
 import { firstLogin } from './log-login.js';
 import { line_bytes_max, newline, stamp_pattern } from './log-stamp.js';

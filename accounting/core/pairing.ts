@@ -47,7 +47,10 @@ export function pairBlocks(blocks: readonly UnpairedBlock[], lines: readonly Unp
   for (const block of withoutAnchor(blocks, lines)) {
     const line = lines
       .filter((candidate) => !taken.has(candidate.snapshot_id) && inReach(block, candidate))
-      .reduce<UnpairedLine | null>((last, next) => (last && last.position > next.position ? last : next), null);
+      .reduce<UnpairedLine | null>(
+        (last, next) => (last && last.position > next.position ? last : next),
+        null,
+      );
     if (line) take(block, line);
   }
   return pairs;
@@ -62,7 +65,9 @@ function byDistance(blocks: readonly UnpairedBlock[], lines: readonly UnpairedLi
       .filter((line) => line.height === block.height && afterParent(block, line))
       .map((line) => ({ block, line, distance: distance(anchor, line.position) }));
   });
-  return possible.sort((a, b) => compare(a.distance, b.distance) || compare(a.line.position, b.line.position));
+  return possible.sort(
+    (a, b) => compare(a.distance, b.distance) || compare(a.line.position, b.line.position),
+  );
 }
 
 /**

@@ -4,7 +4,9 @@
 // The order inside: (1) the lines about each user are judged against the reading, (2) lines are walked in
 // log order, counts rise, each block line takes a snapshot of the users that changed, (3) at the end of the
 // stretch the reading itself is applied.
-import { shares, type BlockHash, type BlockHeight, type LogPosition, type Shares } from '../../shared/units.js';
+import {
+  shares, type BlockHash, type BlockHeight, type LogPosition, type Shares,
+} from '../../shared/units.js';
 import type { NameBytes } from '../../shared/username.js';
 import { judgeLines, noShares, type Reading, type Verdict } from './counter-lines.js';
 
@@ -22,12 +24,18 @@ export interface UserCount {
   readonly disputed_count: Shares;
 }
 
-export type StretchLine =
-  | { readonly kind: 'shares'; readonly position: LogPosition; readonly user: NameBytes; readonly counter: Shares }
-  | { readonly kind: 'block'; readonly position: LogPosition; readonly height: BlockHeight; readonly finder: NameBytes; readonly logged_at: string }
-  | { readonly kind: 'tip'; readonly position: LogPosition; readonly hash: BlockHash; readonly logged_at: string }
-  | { readonly kind: 'login'; readonly position: LogPosition }
-  | { readonly kind: 'notice'; readonly position: LogPosition };
+interface BlockLine {
+  readonly height: BlockHeight;
+  readonly finder: NameBytes;
+  readonly logged_at: string;
+}
+
+export type StretchLine = { readonly position: LogPosition } & (
+  | { readonly kind: 'shares'; readonly user: NameBytes; readonly counter: Shares }
+  | ({ readonly kind: 'block' } & BlockLine)
+  | { readonly kind: 'tip'; readonly hash: BlockHash; readonly logged_at: string }
+  | { readonly kind: 'login' | 'notice' }
+);
 
 export interface StretchState {
   readonly users: ReadonlyMap<NameBytes, UserCount>;
@@ -54,11 +62,8 @@ export interface SnapshotRow {
   readonly disputed_difference: Shares;
 }
 
-export interface NewSnapshot {
+export interface NewSnapshot extends BlockLine {
   readonly position: LogPosition;
-  readonly height: BlockHeight;
-  readonly finder: NameBytes;
-  readonly logged_at: string;
   readonly quality: 'minute' | 'late';
   readonly rows: readonly SnapshotRow[];
 }
@@ -92,11 +97,16 @@ export interface StretchOutcome {
 }
 
 export function applyStretch(state: StretchState, input: StretchInput): StretchOutcome {
-  const walk = new Walk(state, input);
+  const walk = beginWalk(state, input.sampled);
   const verdicts = judge(state, input);
-  input.lines.forEach((line, index) => walk.line(line, verdicts.get(index)));
-  if (input.reading_position !== null) walk.applyReadings(input.reading_position);
-  return walk.outcome();
+  input.lines.forEach((line, index) => takeLine(walk, line, verdicts.get(index)));
+  if (input.reading_position !== null) applyReadings(walk, input.readings, input.reading_position);
+  const { risen, login_seen, notice_seen, snapshots, anchors } = walk;
+  return {
+    changed: [...walk.changed.values()],
+    risen, login_seen, notice_seen, snapshots, anchors,
+    incidents: [...walk.incidents.values()],
+  };
 }
 
 /** Verdicts by index of the line, for the lines that carry a counter. */
@@ -118,139 +128,132 @@ function judge(state: StretchState, input: StretchInput): Map<number, Verdict> {
   return verdicts;
 }
 
-/** The walk over the lines: the one place where counts change. Lives for one call of applyStretch. */
-class Walk {
-  private readonly changed = new Map<NameBytes, UserCount>();
-  private readonly risen: Set<NameBytes>;
-  private readonly snapshots: NewSnapshot[] = [];
-  private readonly anchors: NewAnchor[] = [];
-  private readonly incidents = new Map<string, NewIncident>();
-  private login_seen: boolean;
-  private notice_seen: boolean;
+/** How far the walk over the lines has come: what they changed so far. Lives for one call of applyStretch. */
+interface Walk {
+  /** The users as they were before the first line. */
+  readonly before: ReadonlyMap<NameBytes, UserCount>;
+  readonly sampled: boolean;
+  readonly changed: Map<NameBytes, UserCount>;
+  readonly risen: Set<NameBytes>;
+  readonly snapshots: NewSnapshot[];
+  readonly anchors: NewAnchor[];
+  readonly incidents: Map<string, NewIncident>;
+  login_seen: boolean;
+  notice_seen: boolean;
+}
 
-  constructor(private readonly state: StretchState, private readonly input: StretchInput) {
-    this.risen = new Set(state.risen);
-    this.login_seen = state.login_seen;
-    this.notice_seen = state.notice_seen;
-  }
+const beginWalk = ({ users, risen, login_seen, notice_seen }: StretchState, sampled: boolean): Walk => ({
+  before: users, sampled, changed: new Map(), risen: new Set(risen), snapshots: [], anchors: [],
+  incidents: new Map(), login_seen, notice_seen,
+});
 
-  line(line: StretchLine, verdict: Verdict | undefined): void {
-    switch (line.kind) {
-      case 'login':
-        this.login_seen = true;
-        return;
-      case 'notice':
-        this.notice_seen = true;
-        return;
-      case 'tip':
-        this.notice_seen = true;
-        this.anchors.push({
-          hash: line.hash, position: line.position, logged_at: line.logged_at, before_login: !this.login_seen,
-        });
-        return;
-      case 'shares':
-        this.login_seen = true;
-        this.notice_seen = true;
-        if (verdict) this.counterLine(line.position, line.user, line.counter, verdict);
-        return;
-      case 'block':
-        this.login_seen = true;
-        this.takeSnapshot(line);
+function takeLine(walk: Walk, line: StretchLine, verdict: Verdict | undefined): void {
+  switch (line.kind) {
+    case 'login':
+      walk.login_seen = true;
+      return;
+    case 'notice':
+      walk.notice_seen = true;
+      return;
+    case 'tip': {
+      const { hash, position, logged_at } = line;
+      walk.notice_seen = true;
+      walk.anchors.push({ hash, position, logged_at, before_login: !walk.login_seen });
+      return;
     }
-  }
-
-  private counterLine(position: LogPosition, user: NameBytes, counter: Shares, verdict: Verdict): void {
-    if (verdict.verdict === 'rise') return this.rise(user, counter, verdict.disputed);
-    if (verdict.verdict === 'fall') return this.fall(position, user, counter);
-    if (verdict.why === 'unreadable_file') {
-      return this.incident('user_file_unreadable', position, user, 'its file could not be read; the line is not counted, the next good reading of the file is');
-    }
-    const reasons = {
-      above_file: 'a line says more than the user\'s file does',
-      below_count: 'a line says less than was counted, though the file did not fall',
-      no_file: 'a line names a user without a file',
-    };
-    this.incident('line_dropped', position, user, `${reasons[verdict.why]}; not counted (log lines can be forged)`);
-  }
-
-  private rise(user: NameBytes, counter: Shares, disputed: boolean): void {
-    const known = this.user(user) ?? newUser(user);
-    if (counter === known.counter) return;
-    const by = counter - known.counter;
-    this.set({
-      ...known,
-      counter,
-      ledger_count: shares(known.ledger_count + by),
-      disputed_count: disputed ? shares(known.disputed_count + by) : known.disputed_count,
-    });
-    this.risen.add(user);
-  }
-
-  private fall(position: LogPosition, user: NameBytes, counter: Shares): void {
-    const known = this.user(user) ?? newUser(user);
-    this.incident('counter_fell', position, user, `counter fell from ${known.counter} to ${counter}; nothing is added, counting goes on from there`);
-    this.set({ ...known, counter });
-  }
-
-  private user(name: NameBytes): UserCount | undefined {
-    return this.changed.get(name) ?? this.state.users.get(name);
-  }
-
-  private set(user: UserCount): void {
-    this.changed.set(user.name, user);
-  }
-
-  private takeSnapshot(line: Extract<StretchLine, { kind: 'block' }>): void {
-    const rows: SnapshotRow[] = [];
-    for (const name of this.risen) {
-      const user = this.user(name)!;
-      rows.push({
-        user: name,
-        share_count: user.ledger_count,
-        difference: shares(user.ledger_count - user.snapshot_count),
-        disputed_difference: user.disputed_count,
-      });
-      this.set({ ...user, snapshot_count: user.ledger_count, disputed_count: noShares });
-    }
-    this.risen.clear();
-    const { position, height, finder, logged_at } = line;
-    const quality = this.notice_seen || this.input.sampled ? 'minute' : 'late';
-    this.snapshots.push({ position, height, finder, logged_at, quality, rows });
-    // Log level 5 prints lines before each block line that level 4 does not.
-    this.notice_seen = false;
-  }
-
-  applyReadings(position: LogPosition): void {
-    for (const [user, reading] of this.input.readings) {
-      if (!('counter' in reading)) continue;
-      const known = this.user(user)?.counter ?? noShares;
-      if (reading.counter < known) this.fall(position, user, reading.counter);
-      else this.rise(user, reading.counter, false);
-    }
-  }
-
-  /** One incident for each kind, known user and reason of a commit: a flood of forged lines stays one row. */
-  private incident(kind: IncidentKind, position: LogPosition, named: NameBytes, detail: string): void {
-    const user = this.user(named) ? named : null;
-    const key = `${kind}/${kind === 'line_dropped' ? detail : ''}/${user ?? ''}`;
-    const earlier = this.incidents.get(key);
-    const occurrences = (earlier?.occurrences ?? 0) + 1;
-    this.incidents.set(key, { kind, position: earlier?.position ?? position, user, occurrences, detail });
-  }
-
-  outcome(): StretchOutcome {
-    return {
-      changed: [...this.changed.values()],
-      risen: this.risen,
-      login_seen: this.login_seen,
-      notice_seen: this.notice_seen,
-      snapshots: this.snapshots,
-      anchors: this.anchors,
-      incidents: [...this.incidents.values()],
-    };
+    case 'shares':
+      walk.login_seen = true;
+      walk.notice_seen = true;
+      if (verdict) takeCounter(walk, line, verdict);
+      return;
+    case 'block':
+      walk.login_seen = true;
+      takeSnapshot(walk, line);
   }
 }
 
+const dropped_because = {
+  above_file: 'a line says more than the user\'s file does',
+  below_count: 'a line says less than was counted, though the file did not fall',
+  no_file: 'a line names a user without a file',
+};
+
+function takeCounter(walk: Walk, line: Extract<StretchLine, { kind: 'shares' }>, verdict: Verdict): void {
+  const { position, user, counter } = line;
+  if (verdict.verdict === 'rise') return rise(walk, user, counter, verdict.disputed);
+  if (verdict.verdict === 'fall') return fall(walk, position, user, counter);
+  if (verdict.why === 'unreadable_file') {
+    return noteIncident(walk, 'user_file_unreadable', position, user,
+      'its file could not be read; the line is not counted, the next good reading of the file is');
+  }
+  noteIncident(walk, 'line_dropped', position, user,
+    `${dropped_because[verdict.why]}; not counted (log lines can be forged)`);
+}
+
+const userOf = (walk: Walk, name: NameBytes): UserCount | undefined =>
+  walk.changed.get(name) ?? walk.before.get(name);
+
+function rise(walk: Walk, user: NameBytes, counter: Shares, disputed: boolean): void {
+  const known = userOf(walk, user) ?? newUser(user);
+  if (counter === known.counter) return;
+  const by = counter - known.counter;
+  walk.changed.set(user, {
+    ...known,
+    counter,
+    ledger_count: shares(known.ledger_count + by),
+    disputed_count: disputed ? shares(known.disputed_count + by) : known.disputed_count,
+  });
+  walk.risen.add(user);
+}
+
+function fall(walk: Walk, position: LogPosition, user: NameBytes, counter: Shares): void {
+  const known = userOf(walk, user) ?? newUser(user);
+  noteIncident(walk, 'counter_fell', position, user,
+    `counter fell from ${known.counter} to ${counter}; nothing is added, counting goes on from there`);
+  walk.changed.set(user, { ...known, counter });
+}
+
+function takeSnapshot(walk: Walk, line: BlockLine & { position: LogPosition }): void {
+  const rows: SnapshotRow[] = [];
+  for (const name of walk.risen) {
+    const user = userOf(walk, name)!;
+    rows.push({
+      user: name,
+      share_count: user.ledger_count,
+      difference: shares(user.ledger_count - user.snapshot_count),
+      disputed_difference: user.disputed_count,
+    });
+    walk.changed.set(name, { ...user, snapshot_count: user.ledger_count, disputed_count: noShares });
+  }
+  walk.risen.clear();
+  const { position, height, finder, logged_at } = line;
+  const quality = walk.notice_seen || walk.sampled ? 'minute' : 'late';
+  walk.snapshots.push({ position, height, finder, logged_at, quality, rows });
+  // Log level 5 prints lines before each block line that level 4 does not.
+  walk.notice_seen = false;
+}
+
+function applyReadings(walk: Walk, readings: StretchInput['readings'], position: LogPosition): void {
+  for (const [user, reading] of readings) {
+    if (!('counter' in reading)) continue;
+    const known = userOf(walk, user)?.counter ?? noShares;
+    if (reading.counter < known) fall(walk, position, user, reading.counter);
+    else rise(walk, user, reading.counter, false);
+  }
+}
+
+/** One incident for each kind, known user and reason of a commit: a flood of forged lines stays one row. */
+function noteIncident(
+  walk: Walk, kind: IncidentKind, position: LogPosition, named: NameBytes, detail: string,
+): void {
+  const user = userOf(walk, named) ? named : null;
+  const key = `${kind}/${kind === 'line_dropped' ? detail : ''}/${user ?? ''}`;
+  const earlier = walk.incidents.get(key);
+  const occurrences = (earlier?.occurrences ?? 0) + 1;
+  walk.incidents.set(key, { kind, position: earlier?.position ?? position, user, occurrences, detail });
+}
+
 const newUser = (name: NameBytes): UserCount => ({
-  id: null, name, counter: noShares, ledger_count: noShares, snapshot_count: noShares, disputed_count: noShares,
+  id: null, name, counter: noShares,
+  ledger_count: noShares, snapshot_count: noShares, disputed_count: noShares,
 });

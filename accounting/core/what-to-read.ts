@@ -1,5 +1,5 @@
-// Which user files a stretch of the log asks for, and what of a reading must be stored. The files of the users
-// that the lines name are enough to bound those lines; everybody's are read where lines may be missing.
+// Which user files a stretch of the log asks for, and what of a reading must be stored. The files of the
+// users that the lines name are enough to bound those lines; everybody's are read where lines may be missing.
 import type { NameBytes } from '../../shared/username.js';
 import type { Reading } from './counter-lines.js';
 import type { StretchLine, UserCount } from './stretch.js';
@@ -46,27 +46,36 @@ export function blockWithoutNotice(notice_seen: boolean, lines: readonly Stretch
 }
 
 /** Whether these lines change nothing that is stored. */
-export function isNoise(known: { login_seen: boolean; notice_seen: boolean }, lines: readonly StretchLine[]): boolean {
-  return lines.every((line) =>
-    (line.kind === 'login' && known.login_seen) || (line.kind === 'notice' && known.notice_seen));
+export function isNoise(
+  known: { login_seen: boolean; notice_seen: boolean },
+  lines: readonly StretchLine[],
+): boolean {
+  return lines.every(
+    (line) => (line.kind === 'login' && known.login_seen) || (line.kind === 'notice' && known.notice_seen),
+  );
 }
 
 /** Whether anything was ever counted for this user. */
-export const isCounted = (user: UserCount | undefined): boolean => user !== undefined && user.ledger_count > 0n;
+export const isCounted = (user: UserCount | undefined): boolean =>
+  user !== undefined && user.ledger_count > 0n;
 
 /**
  * Only what the lines do not say already: a reading that agrees with them needs no row. A user's first
  * count always has a row: so a replay knows whose lines had no file behind them.
  */
 export function telling(
-  users: ReadonlyMap<NameBytes, UserCount>, lines: readonly StretchLine[], readings: ReadonlyMap<NameBytes, Reading>,
+  users: ReadonlyMap<NameBytes, UserCount>,
+  lines: readonly StretchLine[],
+  readings: ReadonlyMap<NameBytes, Reading>,
 ): Map<NameBytes, Reading> {
   const said = new Map<NameBytes, bigint>();
   for (const line of lines) if (line.kind === 'shares') said.set(line.user, line.counter);
-  return new Map([...readings].filter(([name, reading]) => {
-    const user = users.get(name);
-    const expected = said.get(name) ?? user?.counter;
-    if (!('counter' in reading)) return true;
-    return isCounted(user) ? reading.counter !== expected : reading.counter > 0n;
-  }));
+  return new Map(
+    [...readings].filter(([name, reading]) => {
+      const user = users.get(name);
+      const expected = said.get(name) ?? user?.counter;
+      if (!('counter' in reading)) return true;
+      return isCounted(user) ? reading.counter !== expected : reading.counter > 0n;
+    }),
+  );
 }

@@ -40,7 +40,11 @@ export function ring(path: string, onRing: () => void): Bell {
       if (found === null) return;
       // Without a separator, because a line without end would be kept in memory whole.
       tail = new Tail(path, {
-        separator: null, follow: false, fromBeginning: false, encoding: 'latin1', useWatchFile: use_watch_file,
+        separator: null,
+        follow: false,
+        fromBeginning: false,
+        encoding: 'latin1',
+        useWatchFile: use_watch_file,
         fsWatchOptions: use_watch_file ? { interval: rearm_ms, persistent: false } : { persistent: false },
       });
       hung = found;

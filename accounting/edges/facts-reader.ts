@@ -25,7 +25,9 @@ export async function readBlocks(database: Database): Promise<BlockFact[]> {
   return database.snapshot(async (transaction) => {
     const lines = await transaction<Row>('snapshots').where('kind', 'block').orderBy('log_position');
     const blocks = await transaction<Row>('blocks').orderBy('height');
-    const bySnapshot = new Map(blocks.map((row) => [row['snapshot_id'] === null ? null : smallInteger(row['snapshot_id']), row]));
+    const bySnapshot = new Map(
+      blocks.map((row) => [row['snapshot_id'] === null ? null : smallInteger(row['snapshot_id']), row]),
+    );
     return [
       ...lines.map((line) => blockFact(line, bySnapshot.get(smallInteger(line['id'])) ?? null)),
       ...blocks.filter((row) => row['snapshot_id'] === null).map((row) => blockFact(null, row)),
@@ -96,13 +98,23 @@ export interface ShareFact {
 
 /** Every user with a count at that snapshot: rows are sparse, so each user's latest one counts. */
 export async function readShares(database: Database, snapshot_id: number): Promise<ShareFact[]> {
-  const rows: Row[] = await database.knex<Row>('snapshot_shares as shares')
+  const rows: Row[] = await database
+    .knex<Row>('snapshot_shares as shares')
     .join('users', 'users.id', 'shares.user_id')
     .join('snapshots as taken', 'taken.id', 'shares.snapshot_id')
-    .where('taken.log_position', '<=', database.knex('snapshots').where('id', snapshot_id).select('log_position'))
+    .where(
+      'taken.log_position',
+      '<=',
+      database.knex('snapshots').where('id', snapshot_id).select('log_position'),
+    )
     .orderBy('taken.log_position')
-    .select('users.name as name', 'shares.snapshot_id as snapshot_id', 'shares.share_count as share_count',
-      'shares.difference as difference', 'shares.disputed_difference as disputed_difference');
+    .select(
+      'users.name as name',
+      'shares.snapshot_id as snapshot_id',
+      'shares.share_count as share_count',
+      'shares.difference as difference',
+      'shares.disputed_difference as disputed_difference',
+    );
   const latest = new Map<NameBytes, ShareFact>();
   for (const row of rows) {
     const user = nameFromBuffer(row['name'] as Buffer);
@@ -114,5 +126,7 @@ export async function readShares(database: Database, snapshot_id: number): Promi
       disputed_difference: here ? integer(row['disputed_difference']) : 0n,
     });
   }
-  return [...latest.values()].sort((a, b) => (a.count > b.count ? -1 : a.count < b.count ? 1 : a.user < b.user ? -1 : 1));
+  return [...latest.values()].sort((a, b) =>
+    a.count > b.count ? -1 : a.count < b.count ? 1 : a.user < b.user ? -1 : 1,
+  );
 }

@@ -10,13 +10,23 @@ export function filesFailure(error: unknown, path: string, key: 'logfile' | 'log
   const code = codeOf(error) || String(error);
   const cause = { cause: error };
   if (code === 'EACCES' || code === 'EPERM') {
-    return new OutsideFailure('refused', 'files',
-      `${path} (key "${key}") may not be read by this user: give its group read access to ckpool's log directory.`,
-      code, cause);
+    return new OutsideFailure(
+      'refused',
+      'files',
+      `${path} (key "${key}") may not be read by this user: `
+      + `give its group read access to ckpool's log directory.`,
+      code,
+      cause,
+    );
   }
   if (code === 'EMFILE' || code === 'ENFILE') {
-    return new OutsideFailure('retry', 'files',
-      `${path} could not be opened because too many files are open: raise LimitNOFILE of the service.`, code, cause);
+    return new OutsideFailure(
+      'retry',
+      'files',
+      `${path} could not be opened because too many files are open: raise LimitNOFILE of the service.`,
+      code,
+      cause,
+    );
   }
   return new OutsideFailure('retry', 'files',
     `${path} (key "${key}") could not be read (${code}): look at the disk it is on.`, code, cause);

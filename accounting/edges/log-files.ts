@@ -229,7 +229,9 @@ async function guarded<T>(path: string, look: () => Promise<T>): Promise<T> {
     return await look();
   } catch (error) {
     if (error instanceof OutsideFailure) throw error;
-    if (codeOf(error) !== 'ENOENT' && !codeOf(error).startsWith('Z_')) throw filesFailure(error, path, 'logfile');
+    if (codeOf(error) !== 'ENOENT' && !codeOf(error).startsWith('Z_')) {
+      throw filesFailure(error, path, 'logfile');
+    }
     throw new OutsideFailure('retry', 'files',
       `${path} was rotated while it was being read: it is looked at again.`,
       codeOf(error), { cause: error });

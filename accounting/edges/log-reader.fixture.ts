@@ -20,7 +20,10 @@ export function createTestPool(): TestPool {
   let written = 0;
   const nextLine = (): string => {
     written++;
-    const stamp = new Date(Date.UTC(2026, 10, 20, 9, 0, 0) + written * 7).toISOString().replace('T', ' ').slice(0, 23);
+    const stamp = new Date(Date.UTC(2026, 10, 20, 9, 0, 0) + written * 7)
+      .toISOString()
+      .replace('T', ' ')
+      .slice(0, 23);
     return `[${stamp}] line ${written}`;
   };
   return {
@@ -52,10 +55,16 @@ export interface TestReader {
   close(): Promise<void>;
 }
 
-export function createTestReader(log_file: string, options: { once?: boolean; bytes_max?: number; clock?: Clock } = {}): TestReader {
+export function createTestReader(
+  log_file: string,
+  options: { once?: boolean; bytes_max?: number; clock?: Clock } = {},
+): TestReader {
   const open = (): LogFiles =>
     openLogFiles({
-      log_file, quiet_ms: 60_000, once: options.once ?? false, clock: options.clock ?? systemClock,
+      log_file,
+      quiet_ms: 60_000,
+      once: options.once ?? false,
+      clock: options.clock ?? systemClock,
     });
   let files = open();
   const reader: TestReader = {
@@ -63,7 +72,10 @@ export function createTestReader(log_file: string, options: { once?: boolean; by
     gaps: [],
     cursors: [],
     async step() {
-      const { parts: [part, next], gap } = await files.survey(reader.cursors);
+      const {
+        parts: [part, next],
+        gap,
+      } = await files.survey(reader.cursors);
       if (!part) return 'idle';
       const last = reader.cursors.at(-1);
       if (part.continues && part.from >= part.end && !next) return 'idle';
@@ -76,7 +88,7 @@ export function createTestReader(log_file: string, options: { once?: boolean; by
       return 'progress';
     },
     async drain() {
-      for (let steps = 0; await reader.step() === 'progress'; steps++) {
+      for (let steps = 0; (await reader.step()) === 'progress'; steps++) {
         if (steps > 100_000) throw new Error('the log has no end');
       }
       return reader.lines;
@@ -103,8 +115,11 @@ export function createTestReader(log_file: string, options: { once?: boolean; by
   function begin(part: LogPart): StoredCursor {
     const last = reader.cursors.at(-1);
     const cursor: StoredCursor = {
-      sequence: (last?.sequence ?? 0) + 1, log_start: last ? last.log_start + last.file_offset : 0n,
-      file_offset: part.from, state: 'current', ...identity(part),
+      sequence: (last?.sequence ?? 0) + 1,
+      log_start: last ? last.log_start + last.file_offset : 0n,
+      file_offset: part.from,
+      state: 'current',
+      ...identity(part),
     };
     reader.cursors.push(cursor);
     return cursor;

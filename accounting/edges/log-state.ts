@@ -23,7 +23,10 @@ export interface LogState {
   everyone_due: boolean;
   /** When a line of log level 5 was last seen by this process. */
   noticed_ms: number | null;
-  /** Users whose file could not be read when it was needed: asked again a minute later, and by the next process. */
+  /**
+   * Users whose file could not be read when it was needed: asked again a minute later, and by the next
+   * process.
+   */
   readonly unread: Set<NameBytes>;
   /** On the monotonic clock. */
   unread_due_ms: number;
@@ -96,7 +99,10 @@ async function loadUsers(database: Database): Promise<Map<NameBytes, UserCount>>
 
 async function loadOpenReading(database: Database, position: LogPosition): Promise<OpenReading | null> {
   // Only the latest: an earlier one further on was given up when its stretch was lost.
-  const reading = await database.knex<Record<string, unknown>>('share_readings').orderBy('id', 'desc').first();
+  const reading = await database
+    .knex<Record<string, unknown>>('share_readings')
+    .orderBy('id', 'desc')
+    .first();
   if (!reading || integer(reading['log_position']) <= position) return null;
   const rows: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('share_reading_counts')
     .join('users', 'users.id', 'share_reading_counts.user_id')

@@ -3,14 +3,15 @@
 // whoever else tries, and a crash leaves either all of it or none.
 import type { Knex } from 'knex';
 import { smallInteger, timeText, type Database, type Lease } from '../../shared/database/database.js';
+import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import type { LogPosition } from '../../shared/units.js';
-import { nameToBuffer, type NameBytes } from '../../shared/username.js';
+import type { NameBytes } from '../../shared/username.js';
 import type { Reading } from '../core/counter-lines.js';
-import type { NewAnchor, NewIncident, NewSnapshot, StretchOutcome, UserCount } from '../core/stretch.js';
+import type { NewAnchor, NewIncident, StretchOutcome } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
-
-const rows_per_statement = 500;
+import { writeSnapshot } from './snapshot-rows.js';
+import { addUsers, userIds, writeCounts } from './user-rows.js';
 
 export interface NewReading {
   readonly position: LogPosition;
@@ -63,28 +64,10 @@ export async function recordReading(
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    await addUsers(transaction, [...reading.counts].flatMap(([name, read]) => ('counter' in read ? [name] : [])));
+    const counted = [...reading.counts].flatMap(([name, read]) => ('counter' in read ? [name] : []));
+    await addUsers(transaction, counted);
     await writeReading(transaction, reading, timeText(now_ms));
   });
-}
-
-/** The first round starts here, not at zero: a snapshot without a block. */
-export async function recordBaseline(
-  transaction: Knex.Transaction, cursor: StoredCursor, position: LogPosition,
-  changed: readonly UserCount[], now_ms: number,
-): Promise<void> {
-  const rows = changed.map((user) => ({
-    user: user.name, share_count: user.ledger_count,
-    difference: user.ledger_count - user.snapshot_count, disputed_difference: user.disputed_count,
-  }));
-  const id = await insertSnapshot(transaction, {
-    kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
-    log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
-    quality: 'minute', state: 'confirmed', rows, taken_at: timeText(now_ms),
-  });
-  invariant(id > 0, 'a baseline needs an id');
-  const settled = changed.map((user) => ({ ...user, snapshot_count: user.ledger_count, disputed_count: 0n as never }));
-  await writeCounts(transaction, settled, new Map());
 }
 
 async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, now: string): Promise<void> {
@@ -108,35 +91,6 @@ async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, 
   }
 }
 
-/** The rows for these names, made where missing, and their ids. */
-async function addUsers(transaction: Knex.Transaction, names: readonly NameBytes[]): Promise<Map<NameBytes, number>> {
-  const ids = new Map<NameBytes, number>();
-  for (const batch of inBatches(names)) {
-    const buffers = batch.map((name) => nameToBuffer(name));
-    await transaction('users')
-      .insert(buffers.map((name) => ({ name, counter: 0, ledger_count: 0, snapshot_count: 0, disputed_count: 0 })))
-      .onConflict('name').ignore();
-    const rows = await transaction<{ id: unknown; name: Buffer }>('users').whereIn('name', buffers).select('id', 'name');
-    for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
-  }
-  return ids;
-}
-
-async function writeCounts(
-  transaction: Knex.Transaction, changed: readonly UserCount[], ids: ReadonlyMap<NameBytes, number>,
-): Promise<void> {
-  for (const batch of inBatches(changed)) {
-    await transaction('users').insert(batch.map((user) => ({
-      id: user.id ?? ids.get(user.name),
-      name: nameToBuffer(user.name),
-      counter: user.counter.toString(),
-      ledger_count: user.ledger_count.toString(),
-      snapshot_count: user.snapshot_count.toString(),
-      disputed_count: user.disputed_count.toString(),
-    }))).onConflict('id').merge(['counter', 'ledger_count', 'snapshot_count', 'disputed_count']);
-  }
-}
-
 async function writeReading(transaction: Knex.Transaction, reading: NewReading, now: string): Promise<void> {
   const [id] = await transaction('share_readings')
     .insert({ log_position: reading.position.toString(), kind: reading.kind, read_at: now });
@@ -145,68 +99,10 @@ async function writeReading(transaction: Knex.Transaction, reading: NewReading, 
     const user_id = ids.get(name);
     // A user without a row has no counter either: nothing to remember about a file that is not there.
     if (user_id === undefined) return [];
-    return [{ reading_id: smallInteger(id), user_id, counter: 'counter' in read ? read.counter.toString() : null }];
+    const counter = 'counter' in read ? read.counter.toString() : null;
+    return [{ reading_id: smallInteger(id), user_id, counter }];
   });
   for (const batch of inBatches(rows)) await transaction('share_reading_counts').insert(batch);
-}
-
-async function userIds(transaction: Knex.Transaction, names: readonly NameBytes[]): Promise<Map<NameBytes, number>> {
-  const ids = new Map<NameBytes, number>();
-  for (const batch of inBatches(names)) {
-    const rows = await transaction<{ id: unknown; name: Buffer }>('users')
-      .whereIn('name', batch.map((name) => nameToBuffer(name))).select('id', 'name');
-    for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
-  }
-  return ids;
-}
-
-async function writeSnapshot(
-  transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string,
-): Promise<void> {
-  await insertSnapshot(transaction, {
-    kind: 'block',
-    log_position: snapshot.position.toString(),
-    log_sequence: cursor.sequence,
-    log_offset: (snapshot.position - cursor.log_start).toString(),
-    height: snapshot.height,
-    finder: nameToBuffer(snapshot.finder),
-    logged_at: snapshot.logged_at,
-    quality: snapshot.quality,
-    state: 'pending',
-    rows: snapshot.rows,
-    taken_at: now,
-  });
-}
-
-interface SnapshotInsert {
-  readonly rows: readonly {
-    readonly user: NameBytes; readonly share_count: bigint;
-    readonly difference: bigint; readonly disputed_difference: bigint;
-  }[];
-  readonly [column: string]: unknown;
-}
-
-async function insertSnapshot(transaction: Knex.Transaction, { rows, ...columns }: SnapshotInsert): Promise<number> {
-  const total = rows.reduce((sum, row) => sum + row.difference, 0n);
-  const disputed = rows.some((row) => row.disputed_difference > 0n);
-  const [id] = await transaction('snapshots').insert({
-    ...columns,
-    dispute: disputed ? 'open' : 'none',
-    changed_users: rows.length,
-    total_difference: total.toString(),
-  });
-  const snapshot_id = smallInteger(id);
-  const ids = await userIds(transaction, rows.map((row) => row.user));
-  for (const batch of inBatches(rows)) {
-    await transaction('snapshot_shares').insert(batch.map((row) => ({
-      snapshot_id,
-      user_id: ids.get(row.user),
-      share_count: row.share_count.toString(),
-      difference: row.difference.toString(),
-      disputed_difference: row.disputed_difference.toString(),
-    })));
-  }
-  return snapshot_id;
 }
 
 async function writeAnchors(transaction: Knex.Transaction, anchors: readonly NewAnchor[]): Promise<void> {
@@ -222,17 +118,24 @@ async function writeAnchors(transaction: Knex.Transaction, anchors: readonly New
   }
 }
 
-async function writeIncidents(transaction: Knex.Transaction, incidents: readonly NewIncident[], now: string): Promise<void> {
-  const ids = await userIds(transaction, incidents.flatMap((incident) => (incident.user === null ? [] : [incident.user])));
+async function writeIncidents(
+  transaction: Knex.Transaction,
+  incidents: readonly NewIncident[],
+  now: string,
+): Promise<void> {
+  const users = incidents.flatMap((incident) => (incident.user === null ? [] : [incident.user]));
+  const ids = await userIds(transaction, users);
   for (const batch of inBatches(incidents)) {
-    await transaction('incidents').insert(batch.map((incident) => ({
-      kind: incident.kind,
-      log_position: incident.position.toString(),
-      user_id: incident.user === null ? null : ids.get(incident.user) ?? null,
-      occurrences: incident.occurrences,
-      detail: incident.detail,
-      occurred_at: now,
-    })));
+    await transaction('incidents').insert(
+      batch.map((incident) => ({
+        kind: incident.kind,
+        log_position: incident.position.toString(),
+        user_id: incident.user === null ? null : (ids.get(incident.user) ?? null),
+        occurrences: incident.occurrences,
+        detail: incident.detail,
+        occurred_at: now,
+      })),
+    );
   }
 }
 
@@ -241,10 +144,4 @@ function cursorAt(commit: StretchCommit, position: LogPosition): StoredCursor {
   const cursor = commit.after.findLast((candidate) => candidate.log_start <= position);
   invariant(cursor, `no log file holds position ${position}`);
   return cursor;
-}
-
-function* inBatches<T>(items: readonly T[]): Generator<T[]> {
-  for (let start = 0; start < items.length; start += rows_per_statement) {
-    yield items.slice(start, start + rows_per_statement);
-  }
 }

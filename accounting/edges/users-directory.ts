@@ -20,7 +20,10 @@ const concurrent_max = 16;
 const pauses_ms = [5, 15, 40, 80, 160];
 
 /** Readings of these users' files. @throws OutsideFailure when the disk does not answer. */
-export async function readUsers(directory: string, names: readonly NameBytes[]): Promise<Map<NameBytes, Reading>> {
+export async function readUsers(
+  directory: string,
+  names: readonly NameBytes[],
+): Promise<Map<NameBytes, Reading>> {
   const readings = new Map<NameBytes, Reading>(names.map((name) => [name, { absent: true }]));
   let pending = [...readings.keys()].filter(isUserName);
   // All that are torn wait together: with a full disk that is every file.
@@ -42,7 +45,10 @@ async function readEach(
     for (const name of queue) {
       const reading = await readOnce(directory, name);
       if ('torn' in reading) torn.push(name);
-      readings.set(name, 'torn' in reading ? { unreadable: `users/${printable(name)} is ${reading.torn}` } : reading);
+      readings.set(
+        name,
+        'torn' in reading ? { unreadable: `users/${printable(name)} is ${reading.torn}` } : reading,
+      );
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrent_max, names.length) }, reader));

@@ -12,10 +12,18 @@ export const settledBlocks = z.array(z.object({
   height: z.number(), hash: z.string(), state: z.string(), reward: z.string(), round_shares: z.string(),
   pool_fee: z.string(), carried_in: z.string(), credited: z.string(), carried_out: z.string(),
 }));
-export const balances = z.array(z.object({
-  user: z.string(), address: z.string().nullable(), earned: z.string(), paid: z.string(), network_fee: z.string(),
-  reserved: z.string(), balance: z.string(), state: z.string(),
-}));
+export const balances = z.array(
+  z.object({
+    user: z.string(),
+    address: z.string().nullable(),
+    earned: z.string(),
+    paid: z.string(),
+    network_fee: z.string(),
+    reserved: z.string(),
+    balance: z.string(),
+    state: z.string(),
+  }),
+);
 export const payouts = z.array(z.object({
   id: z.number(), state: z.string(), txid: z.string().nullable(), network_fee: z.string(),
   outputs: z.array(z.object({ address: z.string(), amount: z.string(), users: z.array(z.string()) })),

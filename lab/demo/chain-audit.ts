@@ -23,11 +23,19 @@ const outputShape = z.object({
   scriptPubKey: z.object({ address: z.string().optional(), addresses: z.array(z.string()).optional() }),
 });
 const blockShape = z.object({
-  tx: z.array(z.object({
-    txid: z.string(),
-    vin: z.array(z.object({ coinbase: z.string().optional(), txid: z.string().optional(), vout: z.number().optional() })),
-    vout: z.array(outputShape),
-  })),
+  tx: z.array(
+    z.object({
+      txid: z.string(),
+      vin: z.array(
+        z.object({
+          coinbase: z.string().optional(),
+          txid: z.string().optional(),
+          vout: z.number().optional(),
+        }),
+      ),
+      vout: z.array(outputShape),
+    }),
+  ),
 });
 /** Before 22.0 a node says `addresses`, since then `address`; neither for what is no address. */
 const payeeOf = ({ scriptPubKey: { address, addresses } }: z.infer<typeof outputShape>): string =>
@@ -43,7 +51,9 @@ export async function auditChain(node: RegtestNode, pool_address: string): Promi
   for (let height = 1; height <= tip; height += 1) {
     const hash = z.string().parse(await node.rpc('getblockhash', height));
     for (const { txid, vin, vout } of blockShape.parse(await node.rpc('getblock', hash, 2)).tx) {
-      const spent = vin.map((input) => `${input.txid ?? ''}:${input.vout ?? ''}`).filter((coin) => coins.has(coin));
+      const spent = vin
+        .map((input) => `${input.txid ?? ''}:${input.vout ?? ''}`)
+        .filter((coin) => coins.has(coin));
       let balance = 0n;
       for (const coin of spent) {
         balance += coins.get(coin)!;
@@ -55,7 +65,9 @@ export async function auditChain(node: RegtestNode, pool_address: string): Promi
         const payee = payeeOf(output);
         balance -= amount;
         if (payee === pool_address) coins.set(`${txid}:${output.n}`, amount);
-        if (payee === pool_address && vin[0]?.coinbase !== undefined) rewards.set(hash, add(rewards.get(hash), amount));
+        if (payee === pool_address && vin[0]?.coinbase !== undefined) {
+          rewards.set(hash, add(rewards.get(hash), amount));
+        }
         if (payee !== pool_address && spent.length > 0) paid.set(payee, add(paid.get(payee), amount));
       }
       if (spent.length > 0) network_fees += balance;

@@ -36,14 +36,17 @@ export function ownChecks(evidence: Evidence): Check[] {
     return { name, ok: faults.length === 0, detail: faults.length === 0 ? held : faults.join('; ') };
   };
   return [
-    check('every block found is recorded once', blocksRecorded, `${solves.length} blocks, with their real hashes`),
+    check('every block found is recorded once', blocksRecorded,
+      `${solves.length} blocks, with their real hashes`),
     check("a forged block line is nobody's block", forgedUnverified, 'unverified, and no money moved for it'),
     check('everyone earned by the shares', earnedByShares,
       `${expected.rounds} rounds, counted again from what the miners did`),
-    check('everyone got what the ledger says was paid', receivedAsPaid, "as the miners' own wallet counts it"),
+    check('everyone got what the ledger says was paid', receivedAsPaid,
+      "as the miners' own wallet counts it"),
     check('every payout is in the chain once, and nothing else is', payoutsInChain,
       `${payouts.length} transactions spend the pool's coins`),
-    check('the orphan paid nobody', orphanPaidNobody, `block ${orphan.height}; its work counted in the next round`),
+    check('the orphan paid nobody', orphanPaidNobody,
+      `block ${orphan.height}; its work counted in the next round`),
     check('the payout at which payments was killed was paid once', killedPaidOnce,
       `payout ${killed.batch}: the transaction that was signed before the kill`),
     check('no satoshi is missing', nothingMissing,
@@ -54,20 +57,28 @@ export function ownChecks(evidence: Evidence): Check[] {
 function blocksRecorded({ solves, found, settled }: Evidence): string[] {
   const faults = solves.flatMap(({ hash, height, worker }) => {
     const recorded = found.filter((block) => block.hash === hash);
-    const right = recorded.length === 1 && recorded[0]!.state === 'confirmed' && recorded[0]!.finder === worker;
+    const right =
+      recorded.length === 1 && recorded[0]!.state === 'confirmed' && recorded[0]!.finder === worker;
     if (right) return [];
-    return [`block ${height} ${hash} is recorded ${recorded.length} times, finder ${recorded[0]?.finder ?? 'unknown'}`];
+    return [
+      `block ${height} ${hash} is recorded ${recorded.length} times, `
+        + `finder ${recorded[0]?.finder ?? 'unknown'}`,
+    ];
   });
   const known = found.filter(({ state }) => state !== 'unverified').length;
   if (known !== solves.length) faults.push(`${known} blocks are recorded, ${solves.length} were found`);
-  if (settled.length !== solves.length) faults.push(`${settled.length} blocks are settled, ${solves.length} were found`);
+  if (settled.length !== solves.length) {
+    faults.push(`${settled.length} blocks are settled, ${solves.length} were found`);
+  }
   return faults;
 }
 
 function forgedUnverified({ found, settled }: Evidence): string[] {
   const forged = found.filter(({ state }) => state === 'unverified');
   if (forged.length !== 1) return [`${forged.length} block lines are unverified, one was forged`];
-  return settled.some(({ height }) => height === forged[0]!.height) ? [`block ${forged[0]!.height} was settled`] : [];
+  return settled.some(({ height }) => height === forged[0]!.height)
+    ? [`block ${forged[0]!.height} was settled`]
+    : [];
 }
 
 function earnedByShares({ miners, expected, balances, settled }: Evidence): string[] {
@@ -125,19 +136,26 @@ function killedPaidOnce({ killed, payouts, chain }: Evidence): string[] {
   const line = payouts.find(({ id }) => id === killed.batch);
   const right = line?.state === 'final' && line.txid === killed.txid && chain.spends.has(killed.txid);
   if (right) return [];
-  return [`payout ${killed.batch} had transaction ${killed.txid}, it is ${line?.state ?? 'gone'} with ${line?.txid ?? 'none'}`];
+  return [
+    `payout ${killed.batch} had transaction ${killed.txid}, `
+      + `it is ${line?.state ?? 'gone'} with ${line?.txid ?? 'none'}`,
+  ];
 }
 
 function nothingMissing({ chain, balances, settled, payouts }: Evidence): string[] {
   const rewards = sumSatoshis(chain.rewards.values());
   const paid = sumSatoshis(chain.paid.values());
   const owed = total(balances.flatMap(({ balance, reserved }) => [balance, reserved]));
-  const carried = total(settled.map(({ carried_out }) => carried_out)) - total(settled.map(({ carried_in }) => carried_in));
+  const carried =
+    total(settled.map(({ carried_out }) => carried_out))
+    - total(settled.map(({ carried_in }) => carried_in));
   const pool_fee = total(settled.map((block) => block.pool_fee));
   const kept = satoshis(owed + carried + pool_fee);
   const gone = satoshis(paid + chain.network_fees + chain.left);
   const faults: string[] = [];
-  if (rewards !== gone) faults.push(`the chain pays ${formatCoins(rewards)} in and shows ${formatCoins(gone)}`);
+  if (rewards !== gone) {
+    faults.push(`the chain pays ${formatCoins(rewards)} in and shows ${formatCoins(gone)}`);
+  }
   if (chain.left !== kept) {
     faults.push(`the pool holds ${formatCoins(chain.left)}, the ledger says ${formatCoins(kept)}`);
   }

@@ -24,7 +24,11 @@ export interface DaemonProcess {
 }
 
 /** Runs a command with --json. A status of 1 is an answer too: so `audit` says that a check does not hold. */
-export type Ask = <Answer>(shape: z.ZodType<Answer>, name: ProgramName, ...words: readonly string[]) => Promise<Answer>;
+export type Ask = <Answer>(
+  shape: z.ZodType<Answer>,
+  name: ProgramName,
+  ...words: readonly string[]
+) => Promise<Answer>;
 
 export interface Daemons {
   readonly ask: Ask;
@@ -39,15 +43,21 @@ export interface Daemons {
 
 const run = promisify(execFile);
 const stop_limit_ms = 10_000;
-const program = (name: ProgramName): string => fileURLToPath(new URL(`../../${name}/main.js`, import.meta.url));
+const program = (name: ProgramName): string =>
+  fileURLToPath(new URL(`../../${name}/main.js`, import.meta.url));
 
 /** No setting of the caller's own pool may reach this one. Stamps in the simulated log are UTC. */
 function environment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('POOL_') && name !== 'CREDENTIALS_DIRECTORY');
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('POOL_') && name !== 'CREDENTIALS_DIRECTORY',
+  );
   return { ...Object.fromEntries(kept), TZ: 'UTC' };
 }
 
-export function createDaemons(pool: { readonly directory: string; readonly config_file: string }, stop: AbortSignal): Daemons {
+export function createDaemons(
+  pool: { readonly directory: string; readonly config_file: string },
+  stop: AbortSignal,
+): Daemons {
   const running = new Map<ProgramName, DaemonProcess>();
   return {
     ask: commandsOf(pool.config_file, stop),
@@ -56,9 +66,16 @@ export function createDaemons(pool: { readonly directory: string; readonly confi
       running.set(name, daemon);
       return daemon;
     },
-    stop: () => Promise.all([...running.values()].map(async (daemon) => ({ name: daemon.name, ended: await daemon.stop() }))),
-    kill: async () => { await Promise.all([...running.values()].map((daemon) => daemon.kill())); },
-    abandon: () => { for (const daemon of running.values()) void daemon.kill(); },
+    stop: () =>
+      Promise.all(
+        [...running.values()].map(async (daemon) => ({ name: daemon.name, ended: await daemon.stop() })),
+      ),
+    kill: async () => {
+      await Promise.all([...running.values()].map((daemon) => daemon.kill()));
+    },
+    abandon: () => {
+      for (const daemon of running.values()) void daemon.kill();
+    },
   };
 }
 
@@ -73,7 +90,11 @@ function startDaemon(name: ProgramName, config_file: string, log_file: string): 
     name, pid: child.pid,
     requireRunning: () => {
       const ended = endOf(child);
-      if (ended !== null) throw new DemoFailed(`The ${name} daemon ended by itself (${ended}); its last words: "${lastLine(log_file)}".`);
+      if (ended !== null) {
+        throw new DemoFailed(
+          `The ${name} daemon ended by itself (${ended}); its last words: "${lastLine(log_file)}".`,
+        );
+      }
     },
     stop: async () => {
       const limit = setTimeout(() => child.kill('SIGKILL'), stop_limit_ms);
@@ -101,12 +122,17 @@ function commandsOf(config_file: string, stop: AbortSignal): Ask {
   return async (shape, name, ...words) => {
     requireGoing(stop);
     const command = [program(name), ...words, '-c', config_file, '--json'];
-    const { stdout } = await run(process.execPath, command, { env: environment(), maxBuffer: 64 * 1024 * 1024 })
-      .catch((failure: { code?: unknown; stdout?: string; stderr?: string }) => {
-        requireGoing(stop);
-        if (failure.code === 1 && failure.stdout) return { stdout: failure.stdout };
-        throw new DemoFailed(`obtc-${name} ${words.join(' ')} failed: ${failure.stderr?.trim() || `status ${String(failure.code)}.`}`);
-      });
+    const { stdout } = await run(process.execPath, command, {
+      env: environment(),
+      maxBuffer: 64 * 1024 * 1024,
+    }).catch((failure: { code?: unknown; stdout?: string; stderr?: string }) => {
+      requireGoing(stop);
+      if (failure.code === 1 && failure.stdout) return { stdout: failure.stdout };
+      throw new DemoFailed(
+        `obtc-${name} ${words.join(' ')} failed: `
+          + `${failure.stderr?.trim() || `status ${String(failure.code)}.`}`,
+      );
+    });
     return shape.parse(JSON.parse(stdout));
   };
 }

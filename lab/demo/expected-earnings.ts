@@ -29,11 +29,15 @@ export function expectedEarnings(
     const fee = reward * pool_fee_ppm / million;
     pool_fee += fee;
     const pot = reward - fee + carried;
-    const differences = [...counts].map(([user, count]) => [user, count - (settled.get(user) ?? 0n)] as const);
+    const differences = [...counts].map(
+      ([user, count]) => [user, count - (settled.get(user) ?? 0n)] as const,
+    );
     const total = differences.reduce((sum, [, difference]) => sum + difference, 0n);
     carried = total === 0n ? pot : 0n;
     if (total === 0n) continue;
-    for (const [user, difference] of differences) earned.set(user, satoshis((earned.get(user) ?? 0n) + pot * difference / total));
+    for (const [user, difference] of differences) {
+      earned.set(user, satoshis((earned.get(user) ?? 0n) + (pot * difference) / total));
+    }
     settled = counts;
     rounds += 1;
   }

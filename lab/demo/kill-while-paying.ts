@@ -1,5 +1,5 @@
-// Waits until payments has signed a payout and written it down, and kills it in that moment: the signature may
-// or may not have been sent. It only reads the database, over a connection of its own.
+// Waits until payments has signed a payout and written it down, and kills it in that moment: the
+// signature may or may not have been sent. It only reads the database, over a connection of its own.
 import Sqlite from 'better-sqlite3';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { DaemonProcess } from './daemons.js';
@@ -20,13 +20,15 @@ export async function killWhilePaying(
   const database = new Sqlite(database_file, { readonly: true });
   try {
     const signed = database.prepare<[], KilledPayout>(
-      'SELECT b.id AS batch, b.state AS state, t.txid AS txid FROM payout_batches AS b '
-      + 'JOIN payout_transactions AS t ON t.batch_id = b.id ORDER BY b.id DESC LIMIT 1');
+      'SELECT batches.id AS batch, batches.state AS state, signed.txid AS txid FROM payout_batches AS batches '
+      + 'JOIN payout_transactions AS signed ON signed.batch_id = batches.id ORDER BY batches.id DESC LIMIT 1');
     const given_up_ms = performance.now() + limit_ms;
     while (signed.get() === undefined) {
       requireGoing(stop);
       for (const daemon of [payments, accounting]) daemon.requireRunning();
-      if (performance.now() > given_up_ms) throw new DemoFailed(`Payments has signed no payout within ${limit_ms / 1000} s.`);
+      if (performance.now() > given_up_ms) {
+        throw new DemoFailed(`Payments has signed no payout within ${limit_ms / 1000} s.`);
+      }
       await wait(1);
     }
     await payments.kill();

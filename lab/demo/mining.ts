@@ -65,7 +65,13 @@ export async function createMiners(pool: ThrowawayPool): Promise<readonly Miner[
     await paid('alice', ['.rig1', '_rig2'], 20),
     await paid('bob', [''], 30),
     await paid('dave', ['.usb-stick'], 0.3),
-    { name: 'garage', user: 'garage' as NameBytes, address: null, workers: ['garage.old-box' as NameBytes], shares_per_minute: 10 },
+    {
+      name: 'garage',
+      user: 'garage' as NameBytes,
+      address: null,
+      workers: ['garage.old-box' as NameBytes],
+      shares_per_minute: 10,
+    },
     await paid('carol', ['.farm'], 60),
   ];
 }
@@ -77,7 +83,11 @@ function sharesOfMinute(shares_per_minute: number, random: Random): number {
   return whole + random.integer(-spread, spread) + (random.chance(shares_per_minute - whole) ? 1 : 0);
 }
 
-export async function startMining(pool: ThrowawayPool, miners: readonly Miner[], stop: AbortSignal): Promise<Mining> {
+export async function startMining(
+  pool: ThrowawayPool,
+  miners: readonly Miner[],
+  stop: AbortSignal,
+): Promise<Mining> {
   const { node } = pool;
   const random = createRandom('demo');
   let now_ms = Math.floor(Date.now() / 1000) * 1000 - begins_ago_ms;
@@ -85,8 +95,12 @@ export async function startMining(pool: ThrowawayPool, miners: readonly Miner[],
   await setNodeTime();
   const before = await node.mine(blocks_before, pool.stranger_address);
   const ckpool = createSimulatedCkpool({
-    log_directory: pool.log_directory, now_ms: () => now_ms, seed: 'demo', share_log: true,
-    tip: { hash: before.at(-1)!, height: blocks_before }, isAddress: (user) => miners.some(({ address }) => address === user),
+    log_directory: pool.log_directory,
+    now_ms: () => now_ms,
+    seed: 'demo',
+    share_log: true,
+    tip: { hash: before.at(-1)!, height: blocks_before },
+    isAddress: (user) => miners.some(({ address }) => address === user),
   });
   const connected: Miner[] = [];
   const solves: Solve[] = [];

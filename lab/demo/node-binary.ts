@@ -1,6 +1,6 @@
-// Finds a node for the demo: bitcoind (obtc-core's too) or litecoind on PATH; else Debian's package litecoind,
-// announced and installed when root on Debian or Ubuntu; else one sentence that says what to install. It never
-// installs anything as another user and touches no other package.
+// Finds a node for the demo: bitcoind (obtc-core's too) or litecoind on PATH; else Debian's package
+// litecoind, announced and installed when root on Debian or Ubuntu; else one sentence that says what to
+// install. It never installs anything as another user and touches no other package.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { once } from 'node:events';
@@ -15,18 +15,26 @@ const apt = '/usr/bin/apt-get';
 export async function provideNodeBinary(steps: Steps, stop: AbortSignal): Promise<string> {
   const found = binaryOrNull();
   if (found !== null) return found;
-  const manual = 'The demo needs a node and there is neither bitcoind nor litecoind on PATH: install obtc-core, or on '
-    + 'Debian and Ubuntu `apt-get install litecoind`, and start it again.';
+  const manual =
+    'The demo needs a node and there is neither bitcoind nor litecoind on PATH: '
+    + 'install obtc-core, or on Debian and Ubuntu `apt-get install litecoind`, and start it again.';
   const may_install = process.getuid?.() === 0 && existsSync('/etc/debian_version') && existsSync(apt);
   if (!may_install) throw new ConfigurationFault([manual]);
 
-  steps.done('There is no bitcoind on PATH: installing Debian\'s package litecoind (apt-get install litecoind)');
+  steps.done(
+    "There is no bitcoind on PATH: installing Debian's package litecoind (apt-get install litecoind)",
+  );
   await runApt(['update', '-qq'], stop);
   steps.done('the list of packages is up to date');
-  const installed = await runApt(['install', '-y', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0', 'litecoind'], stop);
+  const installed = await runApt(
+    ['install', '-y', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0', 'litecoind'],
+    stop,
+  );
   const binary = binaryOrNull();
   if (binary !== null) return binary;
-  throw new ConfigurationFault([`apt-get could not install litecoind (status ${installed}; what it said stands above). ${manual}`]);
+  throw new ConfigurationFault([
+    `apt-get could not install litecoind (status ${installed}; what it said stands above). ${manual}`,
+  ]);
 }
 
 function binaryOrNull(): string | null {

@@ -49,12 +49,16 @@ export async function startPool(binary: string): Promise<ThrowawayPool> {
     await writeFile(config_file, configuration(node, pool_address), { mode: 0o600 });
     await chmod(directory, 0o700);
     return {
-      directory, config_file, node, pool_address,
+      directory,
+      config_file,
+      node,
+      pool_address,
       log_directory: join(directory, 'logs'),
       database_file: join(directory, 'pool_base.sqlite'),
       stranger_address: await newAddress(miners),
       newMinerAddress: () => newAddress(miners),
-      received: async (address) => parseCoins(await miners.call(z.number(), 'getreceivedbyaddress', address, 1)),
+      received: async (address) =>
+        parseCoins(await miners.call(z.number(), 'getreceivedbyaddress', address, 1)),
       ...endings(node, directory),
     };
   } catch (failure) {
@@ -72,14 +76,18 @@ function endings(node: RegtestNode, directory: string): Pick<ThrowawayPool, 'clo
     },
     abandon: () => {
       if (node.pid !== null) process.kill(node.pid, 'SIGKILL');
-      for (const one of [node.directory, directory]) rmSync(one, { recursive: true, force: true, maxRetries: 5 });
+      for (const one of [node.directory, directory]) {
+        rmSync(one, { recursive: true, force: true, maxRetries: 5 });
+      }
     },
   };
 }
 
 const newAddress = (wallet: Rpc): Promise<string> => wallet.call(z.string(), 'getnewaddress', '', 'bech32');
 
-/** Ordinary settings; only the periods are short, so that nobody has to wait. Maturity is the default, 100. */
+/**
+ * Ordinary settings; only the periods are short, so that nobody has to wait. Maturity is the default, 100.
+ */
 function configuration(node: RegtestNode, pool_address: string): string {
   const settings = {
     btcd: [{ url: node.url, auth: node.user, pass: node.password, notify: true }],

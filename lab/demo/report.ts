@@ -14,7 +14,10 @@ import type { Satoshis } from '../../shared/units.js';
 export interface Report {
   readonly ok: boolean;
   readonly blocks: readonly (answers.SettledBlocks[number] & { readonly finder: string })[];
-  readonly miners: readonly (answers.Balances[number] & { readonly miner: string; readonly shares: string })[];
+  readonly miners: readonly (answers.Balances[number] & {
+    readonly miner: string;
+    readonly shares: string;
+  })[];
   readonly payouts: readonly (answers.Payouts[number] & { readonly confirmations: number })[];
   readonly audit: answers.AuditResult;
   readonly demo: answers.AuditResult;
@@ -39,14 +42,20 @@ export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: S
   const { shares } = await ask(answers.snapshotOfBlock, 'accounting', 'snapshot', last.hash);
   const chain = await auditChain(pool.node, pool.pool_address);
   const received = new Map<string, Satoshis>();
-  for (const { address } of mining.miners) if (address !== null) received.set(address, await pool.received(address));
+  for (const { address } of mining.miners) {
+    if (address !== null) received.set(address, await pool.received(address));
+  }
   const expected = expectedEarnings(mining.solves, chain.rewards, pool_fee.ppm);
   const checks = ownChecks({
     miners: mining.miners, solves: mining.solves, orphan: story.orphan, killed: story.killed,
     expected, chain, received, found, settled, balances, payouts,
   });
   for (const { name, ended } of await daemons.stop()) {
-    checks.push({ name: `${name} ends in order`, ok: ended === 0, detail: `on SIGTERM it ended with ${ended}` });
+    checks.push({
+      name: `${name} ends in order`,
+      ok: ended === 0,
+      detail: `on SIGTERM it ended with ${ended}`,
+    });
   }
   const demo = { ok: checks.every(({ ok }) => ok), checks };
   return {
@@ -72,33 +81,88 @@ const left = (heading: string): Column => ({ heading });
 const right = (heading: string): Column => ({ heading, align: 'right' });
 
 export function printReport(report: Report): void {
-  const names = new Map(report.miners.map(({ user, miner }) => [user, miner]));
+  printBlocks(report);
+  printMiners(report);
+  printPayouts(report);
+  printLines(['', 'Audit (obtc-payments audit): ledger, chain and wallet']);
+  printChecks(report.audit.checks);
+  printLines(['', "The demo's own checks: miners and chain against what the daemons say"]);
+  printChecks(report.demo.checks);
+}
+
+function printBlocks(report: Report): void {
   printLines(['', 'Blocks']);
   printTable(
-    [right('height'), left('hash'), left('finder'), left('state'), right('reward'), right('round shares'), right('carried in')],
-    report.blocks.map(({ height, hash, finder, state, reward, round_shares, carried_in }) =>
-      [height, `${hash.slice(0, 16)}..`, finder, state, reward, round_shares, carried_in]),
+    [
+      right('height'),
+      left('hash'),
+      left('finder'),
+      left('state'),
+      right('reward'),
+      right('round shares'),
+      right('carried in'),
+    ],
+    report.blocks.map(({ height, hash, finder, state, reward, round_shares, carried_in }) => [
+      height,
+      `${hash.slice(0, 16)}..`,
+      finder,
+      state,
+      reward,
+      round_shares,
+      carried_in,
+    ]),
   );
+}
+
+function printMiners(report: Report): void {
   printLines(['', 'Miners']);
   printTable(
-    [left('miner'), left('user'), right('shares'), right('earned'), right('paid'), right('network fee'), right('balance'), left('state')],
-    report.miners.map(({ miner, user, shares, earned, paid, network_fee, balance, state }) =>
-      [miner, user.length > 16 ? `${user.slice(0, 14)}..` : user, shares, earned, paid, network_fee, balance, state]),
+    [
+      left('miner'),
+      left('user'),
+      right('shares'),
+      right('earned'),
+      right('paid'),
+      right('network fee'),
+      right('balance'),
+      left('state'),
+    ],
+    report.miners.map(({ miner, user, shares, earned, paid, network_fee, balance, state }) => [
+      miner,
+      user.length > 16 ? `${user.slice(0, 14)}..` : user,
+      shares,
+      earned,
+      paid,
+      network_fee,
+      balance,
+      state,
+    ]),
   );
+}
+
+function printPayouts(report: Report): void {
+  const names = new Map(report.miners.map(({ user, miner }) => [user, miner]));
   printLines(['', 'Payouts']);
   printTable(
-    [right('id'), left('transaction'), left('state'), right('confirmations'), right('network fee'), left('pays'), right('amount')],
+    [
+      right('id'),
+      left('transaction'),
+      left('state'),
+      right('confirmations'),
+      right('network fee'),
+      left('pays'),
+      right('amount'),
+    ],
     report.payouts.flatMap(({ id, txid, state, confirmations, network_fee, outputs }) =>
       outputs.map(({ address, amount }, index) => {
         const who = names.get(address) ?? address;
         const transaction = `${txid?.slice(0, 16) ?? ''}..`;
-        return index > 0 ? ['', '', '', '', '', who, amount] : [id, transaction, state, confirmations, network_fee, who, amount];
-      })),
+        return index > 0
+          ? ['', '', '', '', '', who, amount]
+          : [id, transaction, state, confirmations, network_fee, who, amount];
+      }),
+    ),
   );
-  printLines(['', 'Audit (obtc-payments audit): ledger, chain and wallet']);
-  printChecks(report.audit.checks);
-  printLines(['', 'The demo\'s own checks: miners and chain against what the daemons say']);
-  printChecks(report.demo.checks);
 }
 
 /** Lines, not a table: the details are sentences. */

@@ -33,7 +33,12 @@ interface Stage {
   readonly ask: Ask;
 }
 
-export async function tellStory(pool: ThrowawayPool, daemons: Daemons, steps: Steps, stop: AbortSignal): Promise<Story> {
+export async function tellStory(
+  pool: ThrowawayPool,
+  daemons: Daemons,
+  steps: Steps,
+  stop: AbortSignal,
+): Promise<Story> {
   const miners = await createMiners(pool);
   const mining = await startMining(pool, miners, stop);
   const stage: Stage = { pool, steps, stop, mining, ask: daemons.ask };
@@ -45,7 +50,10 @@ export async function tellStory(pool: ThrowawayPool, daemons: Daemons, steps: St
   const killed = await payAndKill(stage, { payments, accounting });
   await workOnWithoutPayments(stage, accounting);
   payments = daemons.start('payments');
-  steps.done(`payments is started again (pid ${payments.pid}); it waits for the lease of the killed one to expire`);
+  steps.done(
+    `payments is started again (pid ${payments.pid}); `
+      + 'it waits for the lease of the killed one to expire',
+  );
   await matureAndPay(stage, [accounting, payments]);
   mining.end();
   return { mining, orphan, killed };
@@ -56,13 +64,20 @@ async function findBlocks(stage: Stage): Promise<Solve> {
   const { mining, steps } = stage;
   const [alice, bob, dave, garage, carol] = mining.miners;
   for (const miner of [alice!, bob!, dave!, garage!]) mining.join(miner);
-  steps.done('alice with two rigs, bob, dave with a USB stick and a "garage" whose name is no address start mining');
+  steps.done(
+    'alice with two rigs, bob, dave with a USB stick '
+      + 'and a "garage" whose name is no address start mining',
+  );
   await work(stage, 2);
   await found(stage, alice!.workers[0]);
   await mining.strangerBlocks(1);
   await work(stage, 2);
   await found(stage, bob!.workers[0]);
-  await found(stage, alice!.workers[1], 'in the same minute: no counter has moved, its reward is carried to the next round');
+  await found(
+    stage,
+    alice!.workers[1],
+    'in the same minute: no counter has moved, its reward is carried to the next round',
+  );
   mining.join(carol!);
   steps.done('carol joins late, with as much as all the others');
   await mining.strangerBlocks(1);
@@ -70,7 +85,10 @@ async function findBlocks(stage: Stage): Promise<Solve> {
   await found(stage, carol!.workers[0]);
   mining.forgeSolve();
   await mining.solveTooLate(garage!.workers[0]);
-  steps.done(`mallory logs in with a name that prints a line of a block ${mining.tip()}, which the stranger has found`);
+  steps.done(
+    `mallory logs in with a name that prints a line of a block ${mining.tip()}, `
+      + 'which the stranger has found',
+  );
   await work(stage, 2);
   const orphan = await found(stage, bob!.workers[0]);
   await work(stage, 1);
@@ -93,7 +111,11 @@ async function work({ mining, steps }: Stage, minutes: number): Promise<void> {
   }
 }
 
-async function found({ mining, steps }: Stage, worker: Parameters<Mining['solve']>[0], remark?: string): Promise<Solve> {
+async function found(
+  { mining, steps }: Stage,
+  worker: Parameters<Mining['solve']>[0],
+  remark?: string,
+): Promise<Solve> {
   const solve = await mining.solve(worker);
   const who = nameOfWorker(mining.miners, solve.worker);
   steps.done(`${who} finds block ${solve.height} ${solve.hash.slice(0, 16)}…${remark ? ` (${remark})` : ''}`);
@@ -131,10 +153,16 @@ async function workOnWithoutPayments(stage: Stage, accounting: DaemonProcess): P
   await work(stage, 2);
   const solve = await found(stage, mining.miners.at(-1)?.workers[0]);
   await mining.strangerBlocks(1);
-  await until(stage, [accounting], record_limit_ms, `accounting to record block ${solve.height}`, async () => {
-    const blocks = await ask(answers.foundBlocks, 'accounting', 'blocks');
-    return blocks.some(({ hash, state }) => hash === solve.hash && state === 'confirmed');
-  });
+  await until(
+    stage,
+    [accounting],
+    record_limit_ms,
+    `accounting to record block ${solve.height}`,
+    async () => {
+      const blocks = await ask(answers.foundBlocks, 'accounting', 'blocks');
+      return blocks.some(({ hash, state }) => hash === solve.hash && state === 'confirmed');
+    },
+  );
   steps.done(`accounting has recorded block ${solve.height} although payments is dead`);
 }
 
@@ -142,32 +170,52 @@ async function matureAndPay(stage: Stage, daemons: readonly DaemonProcess[]): Pr
   const { mining, ask, steps } = stage;
   await strangersUpTo(stage, mining.solves.at(-1)!.height + maturity);
   let said = '';
-  await until(stage, daemons, settle_limit_ms, 'every block to be settled and every payout to be final', async () => {
-    const blocks = await ask(answers.settledBlocks, 'payments', 'blocks');
-    const balances = await ask(answers.balances, 'payments', 'balances');
-    const payouts = await ask(answers.payouts, 'payments', 'payouts');
-    const settled = blocks.filter(({ state }) => state !== 'immature').length;
-    const open = payouts.filter(({ state }) => state !== 'final');
-    const now = `${settled} of ${mining.solves.length} blocks settled; payouts: ${
-      payouts.map(({ id, state }) => `${id} ${state}`).join(', ') || 'none'}`;
-    if (now !== said) steps.done(now);
-    said = now;
-    if (settled === mining.solves.length && open.length === 0 && balances.every(({ state }) => state !== 'payable')) return true;
-    // A payout needs blocks on top of it; whoever waits for anything else does not mind them.
-    if (open.some(({ state }) => state === 'broadcast' || state === 'confirmed')) await mining.strangerBlocks(1);
-    return false;
-  });
+  await until(
+    stage,
+    daemons,
+    settle_limit_ms,
+    'every block to be settled and every payout to be final',
+    async () => {
+      const blocks = await ask(answers.settledBlocks, 'payments', 'blocks');
+      const balances = await ask(answers.balances, 'payments', 'balances');
+      const payouts = await ask(answers.payouts, 'payments', 'payouts');
+      const settled = blocks.filter(({ state }) => state !== 'immature').length;
+      const open = payouts.filter(({ state }) => state !== 'final');
+      const states = payouts.map(({ id, state }) => `${id} ${state}`).join(', ') || 'none';
+      const now = `${settled} of ${mining.solves.length} blocks settled; payouts: ${states}`;
+      if (now !== said) steps.done(now);
+      said = now;
+      if (
+        settled === mining.solves.length
+        && open.length === 0
+        && balances.every(({ state }) => state !== 'payable')
+      ) {
+        return true;
+      }
+      // A payout needs blocks on top of it; whoever waits for anything else does not mind them.
+      if (open.some(({ state }) => state === 'broadcast' || state === 'confirmed')) {
+        await mining.strangerBlocks(1);
+      }
+      return false;
+    },
+  );
   steps.done(`everything is settled, and what was due is paid and ${payout_confirmations} blocks deep`);
 }
 
 async function until(
-  { steps, stop }: Stage, daemons: readonly DaemonProcess[], limit_ms: number, what: string, holds: () => Promise<boolean>,
+  { steps, stop }: Stage,
+  daemons: readonly DaemonProcess[],
+  limit_ms: number,
+  what: string,
+  holds: () => Promise<boolean>,
 ): Promise<void> {
   const given_up_ms = performance.now() + limit_ms;
   while (!(await holds())) {
     requireGoing(stop);
     for (const daemon of daemons) daemon.requireRunning();
-    if (performance.now() > given_up_ms) throw new DemoFailed(`Waited ${limit_ms / 1000} s in vain for ${what}.`);
+    if (performance.now() > given_up_ms) {
+      throw new DemoFailed(`Waited ${limit_ms / 1000} s in vain for ${what}.`);
+    }
     steps.now(`waiting for ${what}`);
     await wait(look_every_ms);
   }

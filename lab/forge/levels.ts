@@ -2,8 +2,16 @@
 
 /** Beginnings of the texts that ckpool prints at level 5 (NOTICE). */
 const notice_texts = [
-  'Submitting block data!', 'Block hash changed to ', 'Stored local workbase', 'Pool:', 'Added new user ', 'Authorised client ',
-  'Dropped client ', 'Setting maxclients ', 'Server alive: ', 'JSON response to ',
+  'Submitting block data!',
+  'Block hash changed to ',
+  'Stored local workbase',
+  'Pool:',
+  'Added new user ',
+  'Authorised client ',
+  'Dropped client ',
+  'Setting maxclients ',
+  'Server alive: ',
+  'JSON response to ',
 ];
 const stamp_length = '[2026-11-20 09:22:01.823] '.length;
 

@@ -1,5 +1,5 @@
-// Solve lines as a full disk leaves them: cut in the middle, without a newline, and the next line glued to the
-// half; or whole, but glued to the half of the line before.
+// Solve lines as a full disk leaves them: cut in the middle, without a newline, and the next line glued
+// to the half; or whole, but glued to the half of the line before.
 import type { RecordedLogFile } from '../recorded-log.js';
 import type { TrueSolve } from '../recordings.js';
 
@@ -11,10 +11,20 @@ export interface TornSolve {
   lost: boolean;
 }
 
-/** Which solves of the truth (by index) are torn, and how. They lie far from each other and from rotations. */
+/**
+ * Which solves of the truth (by index) are torn, and how. They lie far from each other and from rotations.
+ */
 const plan: readonly (readonly [solve: number, cut: TornSolve['cut']])[] = [
-  [1, 'before the height'], [3, 'in the height'], [6, 'glued'], [9, 'in the name'],
-  [16, 'before the height'], [22, 'glued'], [26, 'in the height'], [33, 'before the height'], [37, 'glued'], [40, 'in the name'],
+  [1, 'before the height'],
+  [3, 'in the height'],
+  [6, 'glued'],
+  [9, 'in the name'],
+  [16, 'before the height'],
+  [22, 'glued'],
+  [26, 'in the height'],
+  [33, 'before the height'],
+  [37, 'glued'],
+  [40, 'in the name'],
 ];
 
 /** Changes the lines and returns what was done. */

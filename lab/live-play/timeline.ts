@@ -25,13 +25,17 @@ export async function timelineOf(recording: Recording): Promise<RecordedEvent[]>
   const files = await readLogFiles(recording.log_file);
   const events = [
     ...logEvents(files, basename(recording.log_file)),
-    // Stamps are cut to milliseconds, so the files' times are too: else a pass's lines would seem to come first.
+    // Stamps are cut to milliseconds, so the files' times are too: else a pass's lines would seem to
+    // come first.
     ...recording.users_history.map(({ written_at_ms, user, content }): RecordedEvent =>
       ({ at_ms: Math.floor(written_at_ms + 0.01), kind: 'user-file', user, content })),
     ...await shareEvents(recording.log_directory),
   ];
   // The sort is stable: lines of one millisecond stay in the order of the log.
-  return events.sort((one, other) => one.at_ms - other.at_ms || order_at_one_time[one.kind] - order_at_one_time[other.kind]);
+  return events.sort(
+    (one, other) =>
+      one.at_ms - other.at_ms || order_at_one_time[one.kind] - order_at_one_time[other.kind],
+  );
 }
 
 /**
@@ -52,7 +56,9 @@ function logEvents(files: readonly RecordedLogFile[], log_name: string): Recorde
       }
       events.push({ at_ms, kind: 'line', file: name, bytes: Buffer.from(text, 'latin1') });
     }
-    if (index > 0 && index < files.length - 1) events.push({ at_ms: at_ms + cut_after_ms, kind: 'copytruncate', to: file.name });
+    if (index > 0 && index < files.length - 1) {
+      events.push({ at_ms: at_ms + cut_after_ms, kind: 'copytruncate', to: file.name });
+    }
   }
   return events;
 }
@@ -69,7 +75,9 @@ function timedLines(file: RecordedLogFile): { text: string; stamp_ms: number }[]
   let present_ms = stamps.find((stamp) => stamp !== null) ?? 0;
   return texts.map((text, index) => {
     const stamp = stamps[index] ?? null;
-    const following = stamps.slice(index + 1, index + 40).find((later) => later !== null && later >= present_ms) ?? present_ms + quiet_ms_max;
+    const following =
+      stamps.slice(index + 1, index + 40).find((later) => later !== null && later >= present_ms)
+      ?? present_ms + quiet_ms_max;
     if (stamp !== null && stamp >= present_ms && stamp <= following + 1) present_ms = stamp;
     return { text, stamp_ms: present_ms };
   });
@@ -77,7 +85,8 @@ function timedLines(file: RecordedLogFile): { text: string; stamp_ms: number }[]
 
 async function shareEvents(log_directory: string): Promise<RecordedEvent[]> {
   const events: RecordedEvent[] = [];
-  for (const file of (await readdir(log_directory, { recursive: true })).filter((name) => name.endsWith('.sharelog')).sort()) {
+  const files = await readdir(log_directory, { recursive: true });
+  for (const file of files.filter((name) => name.endsWith('.sharelog')).sort()) {
     const text = await readFile(join(log_directory, file), 'latin1');
     let at_ms = 0;
     for (const line of text.match(/[^\n]*\n|[^\n]+$/g) ?? []) {

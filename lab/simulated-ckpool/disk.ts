@@ -1,11 +1,17 @@
 // The port through which the simulated ckpool writes, so that the same pool runs on a real directory (demo,
-// tests) and on a simulated disk. Paths are relative to the log directory and, like names, one character a byte.
-import { appendFileSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, truncateSync, writeSync } from 'node:fs';
+// tests) and on a simulated disk. Paths are relative to the log directory and, like names, one
+// character a byte.
+import {
+  appendFileSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync,
+  readdirSync, renameSync, truncateSync, writeSync,
+} from 'node:fs';
 
 export interface PoolDisk {
   /** Appends in one write; makes the file when it is absent. */
   append(path: string, bytes: Buffer): void;
-  /** Truncates the file in place, then writes: a reader may see it empty, never half (same inode each time). */
+  /**
+   * Truncates the file in place, then writes: a reader may see it empty, never half (same inode each time).
+   */
   overwrite(path: string, bytes: Buffer): void;
   /** Null when the file is absent. */
   read(path: string): Buffer | null;

@@ -5,11 +5,20 @@ import { significant } from './jansson.js';
 const minute_ms = 60_000;
 /** Name of the average and the time over which work fades from it. */
 export const user_windows = [
-  ['1m', minute_ms], ['5m', 5 * minute_ms], ['1hr', 60 * minute_ms], ['1d', 1440 * minute_ms], ['7d', 10_080 * minute_ms],
+  ['1m', minute_ms],
+  ['5m', 5 * minute_ms],
+  ['1hr', 60 * minute_ms],
+  ['1d', 1440 * minute_ms],
+  ['7d', 10_080 * minute_ms],
 ] as const;
 export const pool_windows = [
-  ['1m', minute_ms], ['5m', 5 * minute_ms], ['15m', 15 * minute_ms], ['1hr', 60 * minute_ms], ['6hr', 360 * minute_ms],
-  ['1d', 1440 * minute_ms], ['7d', 10_080 * minute_ms],
+  ['1m', minute_ms],
+  ['5m', 5 * minute_ms],
+  ['15m', 15 * minute_ms],
+  ['1hr', 60 * minute_ms],
+  ['6hr', 360 * minute_ms],
+  ['1d', 1440 * minute_ms],
+  ['7d', 10_080 * minute_ms],
 ] as const;
 export const share_rate_windows = [
   ['1m', minute_ms], ['5m', 5 * minute_ms], ['15m', 15 * minute_ms], ['1h', 60 * minute_ms],

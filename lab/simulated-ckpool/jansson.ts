@@ -1,5 +1,5 @@
-// JSON text in the form ckpool's library writes it: `": "` and `", "`, keys in the order given, integers of 64
-// bits, reals that always carry a point or an exponent, names as the bytes they are.
+// JSON text in the form ckpool's library writes it: `": "` and `", "`, keys in the order given,
+// integers of 64 bits, reals that always carry a point or an exponent, names as the bytes they are.
 
 /** A floating point number and the significant digits it is written with. */
 export interface Real {

@@ -1,12 +1,15 @@
-// The form of a line: what is left when every name, number, hash and address is replaced by its kind. Two lines
-// of one shape differ only in values. Real numbers and integers are different kinds, because a reader of JSON
-// may care.
+// The form of a line: what is left when every name, number, hash and address is replaced by its kind.
+// Two lines of one shape differ only in values. Real numbers and integers are different kinds, because
+// a reader of JSON may care.
 const stamp = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\]/;
 
 /** @param names user and worker names that may occur, one character a byte. */
 export function lineShape(line: string, names: readonly string[]): string {
   const longest_first = [...names].sort((one, other) => other.length - one.length);
-  const named = longest_first.reduce((text, name) => text.replaceAll(name, '<name>'), line.replace(stamp, '<stamp>'));
+  const named = longest_first.reduce(
+    (text, name) => text.replaceAll(name, '<name>'),
+    line.replace(stamp, '<stamp>'),
+  );
   return named
     .replace(/\S+\/main\.pid/, '<path>')
     .replace(/\b[0-9a-f]{64}\b/g, '<hash>')

@@ -51,13 +51,20 @@ const validated_bytes_max = 80;
 
 /** What a login prints. Nothing in a name is escaped: a name with newlines prints lines of its own choice. */
 export function loginLines(
-  worker: NameBytes, client: number, known: { user_is_new: boolean; is_address: boolean; node_address: string },
+  worker: NameBytes,
+  client: number,
+  known: { user_is_new: boolean; is_address: boolean; node_address: string },
 ): Line[] {
   const user = userOfWorker(worker);
   const lines: Line[] = [];
   if (known.user_is_new) {
     if (breaks_request.test(user) || user.length > validated_bytes_max) {
-      lines.push(note('JSON response to ( "validate...) 0.000s not ok: {"result":null,"error":{"code":-32700,"message":"Parse error"},"id":null}'));
+      lines.push(
+        note(
+          'JSON response to ( "validate...) 0.000s not ok: '
+            + '{"result":null,"error":{"code":-32700,"message":"Parse error"},"id":null}',
+        ),
+      );
       lines.push(note(`${known.node_address} Failed to get valid json response to validate_address ${user}`));
     }
     lines.push(note(`Added new user ${user}${known.is_address ? ' as address based registration' : ''}`));

@@ -1,6 +1,6 @@
-// The log file: stamp, level, the cut at 999 bytes, and what ckpool does about rotation. It re-opens its log by
-// name only when a line comes and the last opening is more than a minute ago; until then lines go on into the
-// renamed file.
+// The log file: stamp, level, the cut at 999 bytes, and what ckpool does about rotation. It re-opens
+// its log by name only when a line comes and the last opening is more than a minute ago; until then
+// lines go on into the renamed file.
 import type { PoolDisk } from './disk.js';
 
 /** syslog's numbers; a line is printed when its level is at most the one ckpool runs with (default 5). */
@@ -30,7 +30,8 @@ const text_bytes_max = 999;
 const kept_rotations_max = 50;
 
 /** "2026-11-20 09:22:01.823", in UTC as for a process with TZ=UTC. */
-export const stampText = (at_ms: number): string => new Date(at_ms).toISOString().slice(0, 23).replace('T', ' ');
+export const stampText = (at_ms: number): string =>
+  new Date(at_ms).toISOString().slice(0, 23).replace('T', ' ');
 
 export function createLogWriter(options: {
   disk: PoolDisk; file: string; level: number; reopen_after_ms: number; now_ms: () => number;

@@ -1,5 +1,6 @@
-// Users, workers and connections of the simulated pool, and the files `users/<user>` and `workers/<worker>` that
-// tell of them. `shares` lives in memory; the files are as old as the last pass, and a restart begins from them.
+// Users, workers and connections of the simulated pool, and the files `users/<user>` and
+// `workers/<worker>` that tell of them. `shares` lives in memory; the files are as old as the last
+// pass, and a restart begins from them.
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
 import type { PoolDisk } from './disk.js';
 import { createAverages, hashrateText, user_windows, type Averages } from './hashrates.js';
@@ -57,12 +58,26 @@ function storedTally(content: string): { shares: bigint; best: number } | null {
 
 function freshTally(now_ms: number, stored: { shares: bigint; best: number } | null): Tally {
   return {
-    shares: stored?.shares ?? 0n, best: stored?.best ?? 0, averages: createAverages(user_windows, now_ms), last_share_ms: null,
+    shares: stored?.shares ?? 0n,
+    best: stored?.best ?? 0,
+    averages: createAverages(user_windows, now_ms),
+    last_share_ms: null,
   };
 }
 
-function addUser(members: Members, name: NameBytes, now_ms: number, stored: { shares: bigint; best: number } | null): User {
-  const user: User = { ...freshTally(now_ms, stored), name, authorised: false, workers: new Map(), connections: 0 };
+function addUser(
+  members: Members,
+  name: NameBytes,
+  now_ms: number,
+  stored: { shares: bigint; best: number } | null,
+): User {
+  const user: User = {
+    ...freshTally(now_ms, stored),
+    name,
+    authorised: false,
+    workers: new Map(),
+    connections: 0,
+  };
   members.users.set(name, user);
   return user;
 }
@@ -93,7 +108,13 @@ export function clientOf(members: Members, worker: NameBytes): number | null {
   return null;
 }
 
-export function creditShare(members: Members, worker: NameBytes, difficulty: bigint, share_difficulty: number, now_ms: number): void {
+export function creditShare(
+  members: Members,
+  worker: NameBytes,
+  difficulty: bigint,
+  share_difficulty: number,
+  now_ms: number,
+): void {
   const user = members.users.get(userOfWorker(worker));
   for (const tally of [user, user?.workers.get(worker)]) {
     if (!tally) continue;
@@ -115,7 +136,8 @@ export const isActive = (tally: Tally, now_ms: number): boolean =>
   tally.last_share_ms !== null && now_ms - tally.last_share_ms <= active_ms;
 
 /** The five hash rates alone: what is printed at a solve. */
-export const hashratesJson = (tally: Tally, now_ms: number): string => toJansson(hashrateEntries(tally, now_ms));
+export const hashratesJson = (tally: Tally, now_ms: number): string =>
+  toJansson(hashrateEntries(tally, now_ms));
 
 export const userJson = (user: User, now_ms: number): string => toJansson([
   ...hashrateEntries(user, now_ms), ['lastupdate', BigInt(Math.floor(now_ms / 1000))],
@@ -132,12 +154,17 @@ function hashrateEntries(tally: Tally, now_ms: number): [string, JanssonValue][]
   return user_windows.map(([name], index) => [`hashrate${name}`, hashrateText(rates[index] ?? 0)]);
 }
 
-/** Writes the files of every authorised user, each user's workers first; names too long for a file are left out. */
+/**
+ * Writes the files of every authorised user, each user's workers first; names too long for a file are
+ * left out.
+ */
 export function writeMemberFiles(members: Members, disk: PoolDisk, now_ms: number): void {
   for (const user of members.users.values()) {
     if (!user.authorised) continue;
     for (const [name, worker] of user.workers) {
-      if (name.length <= file_name_bytes_max) disk.overwrite(`workers/${name}`, fileBytes(workerJson(worker, now_ms)));
+      if (name.length <= file_name_bytes_max) {
+        disk.overwrite(`workers/${name}`, fileBytes(workerJson(worker, now_ms)));
+      }
     }
     disk.overwrite(`users/${user.name}`, fileBytes(userJson(user, now_ms)));
   }

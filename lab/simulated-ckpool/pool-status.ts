@@ -21,11 +21,19 @@ export function createPoolStatus(start_ms: number): PoolStatus {
       const share_rates = share_rate.perSecond(now_ms);
       return [
         toJansson([
-          ['runtime', BigInt(Math.round((now_ms - start_ms) / 1000))], ['lastupdate', BigInt(Math.floor(now_ms / 1000))],
-          ['Users', BigInt(users)], ['Workers', BigInt(workers)], ['Idle', BigInt(idle)], ['Disconnected', 0n],
+          ['runtime', BigInt(Math.round((now_ms - start_ms) / 1000))],
+          ['lastupdate', BigInt(Math.floor(now_ms / 1000))],
+          ['Users', BigInt(users)],
+          ['Workers', BigInt(workers)],
+          ['Idle', BigInt(idle)],
+          ['Disconnected', 0n],
         ]),
-        toJansson(pool_windows.map(([name], index) => [`hashrate${name}`, hashrateText(rates[index] ?? 0)])),
-        toJansson(share_rate_windows.map(([name], index) => [`SPS${name}`, real(share_rates[index] ?? 0, 3)])),
+        toJansson(
+          pool_windows.map(([name], index) => [`hashrate${name}`, hashrateText(rates[index] ?? 0)]),
+        ),
+        toJansson(
+          share_rate_windows.map(([name], index) => [`SPS${name}`, real(share_rates[index] ?? 0, 3)]),
+        ),
       ];
     },
   };

@@ -44,7 +44,10 @@ export function createShareLog(disk: PoolDisk, random: Random): (share: LoggedSh
   return (share) => {
     const line = shareLogLine(share, share.proof ?? drawProof(share, random), random);
     disk.makeDirectory(heightDirectory(share.height));
-    disk.append(`${heightDirectory(share.height)}/${hex(share.workinfoid, 16)}.sharelog`, Buffer.from(line, 'latin1'));
+    disk.append(
+      `${heightDirectory(share.height)}/${hex(share.workinfoid, 16)}.sharelog`,
+      Buffer.from(line, 'latin1'),
+    );
   };
 }
 
@@ -53,15 +56,24 @@ const hex = (value: number | bigint, digits: number): string => value.toString(1
 export const heightDirectory = (height: number): string => hex(height, 8);
 
 const drawProof = (share: LoggedShare, random: Random): ShareProof => ({
-  enonce1: hex(share.client, 8), nonce2: random.hex(8), nonce: random.hex(4), ntime: hex(Math.floor(share.arrived_ms / 1000), 8),
+  enonce1: hex(share.client, 8),
+  nonce2: random.hex(8),
+  nonce: random.hex(4),
+  ntime: hex(Math.floor(share.arrived_ms / 1000), 8),
 });
 
 function shareLogLine(share: LoggedShare, proof: ShareProof, random: Random): string {
   const refusal = share.verdict === 'accepted' ? null : refusals[share.verdict];
   const entries: [string, JanssonValue][] = [
-    ['workinfoid', share.workinfoid], ['clientid', BigInt(share.client)],
-    ['enonce1', proof.enonce1], ['nonce2', proof.nonce2], ['nonce', proof.nonce], ['ntime', proof.ntime],
-    ['diff', real(Number(share.difficulty))], ['sdiff', real(share.share_difficulty)], ['hash', share.verdict === 'jobid' ? '' : random.hex(32)],
+    ['workinfoid', share.workinfoid],
+    ['clientid', BigInt(share.client)],
+    ['enonce1', proof.enonce1],
+    ['nonce2', proof.nonce2],
+    ['nonce', proof.nonce],
+    ['ntime', proof.ntime],
+    ['diff', real(Number(share.difficulty))],
+    ['sdiff', real(share.share_difficulty)],
+    ['hash', share.verdict === 'jobid' ? '' : random.hex(32)],
     ['result', refusal === null],
   ];
   if (refusal) entries.push(['reject-reason', refusal.reason]);

@@ -20,7 +20,10 @@ export interface Work {
   changeTip(tip: Tip): Line[];
 }
 
-export function createWork(first_tip: Tip, options: { disk: PoolDisk; random: Random; share_log: boolean }): Work {
+export function createWork(
+  first_tip: Tip,
+  options: { disk: PoolDisk; random: Random; share_log: boolean },
+): Work {
   const { disk, random, share_log } = options;
   let tip = first_tip;
   let workinfoid = 0n;

@@ -35,7 +35,10 @@ export interface SimulatedState {
   wallet_open: boolean;
 }
 
-type ChainCalls = Pick<WalletNode, 'chainInfo' | 'blockHashAt' | 'header' | 'blockWithCoinbase' | 'chainTips' | 'address'>;
+type ChainCalls = Pick<
+  WalletNode,
+  'chainInfo' | 'blockHashAt' | 'header' | 'blockWithCoinbase' | 'chainTips' | 'address'
+>;
 
 export function chainCalls({ chain, hidden, conditions }: SimulatedState): ChainCalls {
   const tip_height = () => chain.active.length - 1;
@@ -166,4 +169,5 @@ export function scriptOf(address: string): string {
   return facts.script;
 }
 
-const refused = (sentence: string, code: number | string) => new OutsideFailure('refused', 'node', sentence, code);
+const refused = (sentence: string, code: number | string) =>
+  new OutsideFailure('refused', 'node', sentence, code);

@@ -34,7 +34,10 @@ export interface Chain {
   spenderOf(outpoint: Outpoint): TransactionId | null;
   isInvalid(hash: BlockHash): boolean;
   /** Returns the transactions that left the active chain, oldest first, coinbases excepted. */
-  add(previous: BlockHash, transactions: readonly Transaction[]): { block: Block; disconnected: Transaction[] };
+  add(
+    previous: BlockHash,
+    transactions: readonly Transaction[],
+  ): { block: Block; disconnected: Transaction[] };
   mark(hash: BlockHash, invalid: boolean): Transaction[];
   tips(): Block[];
   /** Number of blocks from the active chain to this one. */
@@ -75,7 +78,9 @@ export function createChain(name: string): Chain {
     for (const transaction of block.transactions) {
       for (const input of transaction.inputs) {
         const coin = coins.get(outpointKey(input));
-        if (!coin) throw new RangeError(`a block spends ${outpointKey(input)}, which is no coin of its chain`);
+        if (!coin) {
+          throw new RangeError(`a block spends ${outpointKey(input)}, which is no coin of its chain`);
+        }
         taken.push(coin);
         coins.delete(outpointKey(input));
         spenders.set(outpointKey(input), transaction.txid);
@@ -111,15 +116,20 @@ export function createChain(name: string): Chain {
     const bad = new Set<BlockHash>();
     let top = genesis;
     for (const block of blocks.values()) {
-      if (invalid.has(block.hash) || (block.previous_hash && bad.has(block.previous_hash))) bad.add(block.hash);
-      else if (block.height > top.height) top = block;
+      if (invalid.has(block.hash) || (block.previous_hash && bad.has(block.previous_hash))) {
+        bad.add(block.hash);
+      } else if (block.height > top.height) {
+        top = block;
+      }
     }
     return top;
   };
 
   const activate = (target: Block): Transaction[] => {
     const path: Block[] = [];
-    for (let at = target; active[at.height] !== at.hash; at = get(at.previous_hash ?? genesis.hash)) path.push(at);
+    for (let at = target; active[at.height] !== at.hash; at = get(at.previous_hash ?? genesis.hash)) {
+      path.push(at);
+    }
     const fork_height = target.height - path.length;
     const disconnected: Transaction[] = [];
     while (active.length - 1 > fork_height) {
@@ -161,7 +171,9 @@ export function createChain(name: string): Chain {
     },
     branchLength(block) {
       let length = 0;
-      for (let at = block; active[at.height] !== at.hash; at = get(at.previous_hash ?? genesis.hash)) length += 1;
+      for (let at = block; active[at.height] !== at.hash; at = get(at.previous_hash ?? genesis.hash)) {
+        length += 1;
+      }
       return length;
     },
   };

@@ -1,5 +1,5 @@
-// Failures in front of any WalletNode, as the adapter would report them. A decision is asked for at each call;
-// the same decisions give the same run.
+// Failures in front of any WalletNode, as the adapter would report them. A decision is asked for at
+// each call; the same decisions give the same run.
 import type { WalletNode } from '../../shared/bitcoind/node.js';
 import { OutsideFailure } from '../../shared/errors.js';
 

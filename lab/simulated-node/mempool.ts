@@ -66,7 +66,9 @@ export function createMempool(chain: Chain, rates: FeeRates): Mempool {
 
   const submit = (transaction: Transaction): BroadcastOutcome => {
     const { txid } = transaction;
-    const has_confirmed_output = transaction.outputs.some((_, index) => chain.coins.has(outpointKey({ txid, index })));
+    const has_confirmed_output = transaction.outputs.some((_, index) =>
+      chain.coins.has(outpointKey({ txid, index })),
+    );
     if (has_confirmed_output) return { outcome: 'already_in_chain' };
     if (transactions.has(transaction.txid)) return { outcome: 'accepted' };
     const refused = refusal(transaction);

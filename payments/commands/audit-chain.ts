@@ -23,10 +23,20 @@ async function blocksStandWhereTheLedgerSays({ database, node }: PaymentsContext
     const standing = await standingOf(node, { hash: round.block_hash, height: round.height });
     const agrees = round.state === 'credited' ? standing === 'in_chain' : standing === 'replaced';
     if (agrees) continue;
-    violations.push(`block ${round.height} ${round.block_hash} is ${round.state}, for the node it is ${standing.replace('_', ' ')}`);
+    violations.push(
+      `block ${round.height} ${round.block_hash} is ${round.state}, `
+        + `for the node it is ${standing.replace('_', ' ')}`,
+    );
   }
   const count = credited(rounds).length;
-  return verdict(violations, `${count} credited blocks are in the active chain, ${rounds.length - count} others are not`);
+  return verdict(violations, standingText(count, rounds.length - count));
+}
+
+/** How many credited blocks are in the active chain, and how many orphaned and lost ones are not. */
+function standingText(in_chain: number, outside: number): string {
+  const inside = `${in_chain} credited ${in_chain === 1 ? 'block is' : 'blocks are'} in the active chain`;
+  if (outside === 0) return inside;
+  return `${inside}, ${outside} ${outside === 1 ? 'other is' : 'others are'} not`;
 }
 
 async function rewardsEqualTheCoinbases({ config, database, node }: PaymentsContext): Finding {
@@ -39,17 +49,24 @@ async function rewardsEqualTheCoinbases({ config, database, node }: PaymentsCont
     total += coinbase?.reward_sats ?? 0n;
     if (coinbase?.reward_sats === round.reward_sats && coinbase.txid === round.coinbase_txid) continue;
     const pays = coinbase ? formatCoins(coinbase.reward_sats) : 'an unknown amount';
-    violations.push(`block ${round.height} pays the pool ${pays}, the round says ${formatCoins(round.reward_sats)}`);
+    violations.push(
+      `block ${round.height} pays the pool ${pays}, the round says ${formatCoins(round.reward_sats)}`,
+    );
   }
   const { coinbase } = await accountBalances(database.knex);
   if (total + coinbase !== 0n) {
     const taken = formatCoins(satoshis(0n - coinbase));
     violations.push(`the ledger has taken in ${taken}, the chain has paid ${formatCoins(satoshis(total))}`);
   }
-  return verdict(violations, `${rounds.length} coinbases pay ${formatCoins(satoshis(total))}, as the ledger says`);
+  return verdict(
+    violations,
+    `${rounds.length} coinbases pay ${formatCoins(satoshis(total))}, as the ledger says`,
+  );
 }
 
-/** Every satoshi that came in and has not gone out is there, as a coin that is unspent in chain and mempool. */
+/**
+ * Every satoshi that came in and has not gone out is there, as a coin that is unspent in chain and mempool.
+ */
 async function coinsEqualTheLedger(context: PaymentsContext): Finding {
   const { database: { knex } } = context;
   const dead = new Set((await batchesIn(knex, ['released'])).map(({ id }) => id));
@@ -65,7 +82,9 @@ async function coinsEqualTheLedger(context: PaymentsContext): Finding {
     if (!final.has(stored.batch_id) && !(await isOnItsWay(context, stored))) continue;
     for (const { txid, index } of stored.inputs) spent.add(`${txid}:${index}`);
     if (stored.change) change.push({ txid: stored.txid, output: { ...stored.change, script: '' } });
-    if (!final.has(stored.batch_id)) under_way += sum(stored.inputs.map(({ amount }) => amount)) - (stored.change?.amount ?? 0n);
+    if (!final.has(stored.batch_id)) {
+      under_way += sum(stored.inputs.map(({ amount }) => amount)) - (stored.change?.amount ?? 0n);
+    }
   }
   const acknowledged = await acknowledgedSpends(knex);
   const violations: string[] = [];
@@ -76,15 +95,30 @@ async function coinsEqualTheLedger(context: PaymentsContext): Finding {
     const coin = await context.node.unspentOutput(txid as PayoutTransaction['txid'], output.index, true);
     found += coin?.amount ?? 0n;
     if (coin) continue;
-    if (acknowledged.has({ txid, index: output.index })) gone += output.amount;
-    else violations.push(`${what} (${txid}:${output.index}, ${formatCoins(output.amount)}) is not unspent, and no payout spends it`);
+    if (acknowledged.has({ txid, index: output.index })) {
+      gone += output.amount;
+    } else {
+      violations.push(
+        `${what} (${txid}:${output.index}, `
+          + `${formatCoins(output.amount)}) is not unspent, and no payout spends it`,
+      );
+    }
   }
   const expected = 0n - accounts.coinbase - accounts.paid - accounts.network_fee - under_way - gone;
   if (found !== expected) {
-    violations.push(`the pool's coins sum to ${formatCoins(satoshis(found))}, the ledger says ${formatCoins(satoshis(expected))}`);
+    violations.push(
+      `the pool's coins sum to ${formatCoins(satoshis(found))}, `
+        + `the ledger says ${formatCoins(satoshis(expected))}`,
+    );
   }
-  const missing = gone === 0n ? '' : `; ${formatCoins(satoshis(gone))} was spent by others, as an operator has acknowledged`;
-  return verdict(violations, `the pool's coins sum to ${formatCoins(satoshis(found))}, as the ledger says${missing}`);
+  const missing =
+    gone === 0n
+      ? ''
+      : `; ${formatCoins(satoshis(gone))} was spent by others, as an operator has acknowledged`;
+  return verdict(
+    violations,
+    `the pool's coins sum to ${formatCoins(satoshis(found))}, as the ledger says${missing}`,
+  );
 }
 
 /** Its inputs are spent: it is in the mempool or the chain. */
@@ -94,7 +128,9 @@ async function isOnItsWay({ node }: PaymentsContext, { inputs }: PayoutTransacti
 }
 
 async function ownOutputs(
-  { config, node }: PaymentsContext, rounds: readonly Round[], change: readonly { txid: string; output: TransactionOutput }[],
+  { config, node }: PaymentsContext,
+  rounds: readonly Round[],
+  change: readonly { txid: string; output: TransactionOutput }[],
 ): Promise<{ txid: string; output: TransactionOutput; what: string }[]> {
   const script = await poolScript(node, config);
   const outputs = change.map((one) => ({ ...one, what: 'change' }));
@@ -113,8 +149,10 @@ async function noForeignSpends(context: PaymentsContext): Finding {
   const spends = await foreignSpends(context, subjects, Infinity);
   return verdict(
     spends.map(({ coin }) => `${coin} was spent by a stranger to the ledger`),
-    `no ${count === 0 ? '' : 'further '}coin of the pool is spent by a transaction that the ledger does not know`
-      + (count === 0 ? '' : `; ${count} such spends were acknowledged by an operator`));
+    `no ${count === 0 ? '' : 'further '}coin of the pool `
+      + 'is spent by a transaction that the ledger does not know'
+      + (count === 0 ? '' : `; ${count} such spends were acknowledged by an operator`),
+  );
 }
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);

@@ -20,7 +20,8 @@ export function verdict(violations: readonly string[], held: string): { ok: bool
 }
 
 type Finding = Promise<{ ok: boolean; detail: string }>;
-const inOneView = (work: (knex: Knex) => Finding) => ({ database }: PaymentsContext): Finding => database.snapshot(work);
+const inOneView = (work: (knex: Knex) => Finding) =>
+  ({ database }: PaymentsContext): Finding => database.snapshot(work);
 
 async function workIsConserved(knex: Knex): Finding {
   const rounds = await allRounds(knex);
@@ -32,8 +33,12 @@ async function workIsConserved(knex: Knex): Finding {
   const to = cuts.reduce((most, { cut_to }) => (cut_to > most ? cut_to : most), first.cut_to);
   const in_log = sum((await workByUser(knex, { cut_from: from, cut_to: to })).values());
   const in_rounds = sum(cuts.map(({ round_shares }) => round_shares));
-  if (from !== 0n && !(await isBaseline(knex, from))) violations.push(`the first round starts at ${from}, which is no baseline`);
-  if (in_log !== in_rounds) violations.push(`the log holds ${in_log} shares up to the last cut, the rounds ${in_rounds}`);
+  if (from !== 0n && !(await isBaseline(knex, from))) {
+    violations.push(`the first round starts at ${from}, which is no baseline`);
+  }
+  if (in_log !== in_rounds) {
+    violations.push(`the log holds ${in_log} shares up to the last cut, the rounds ${in_rounds}`);
+  }
   return verdict(violations, `${in_rounds} shares in ${cuts.length} rounds, each once`);
 }
 
@@ -41,13 +46,21 @@ async function roundsDivideTheirRewards(knex: Knex): Finding {
   const rounds = await allRounds(knex);
   const violations: string[] = [];
   for (const round of rounds) {
-    violations.push(...roundViolations(round, await workByUser(knex, round), await roundEntries(knex, round.id)));
+    violations.push(
+      ...roundViolations(round, await workByUser(knex, round), await roundEntries(knex, round.id)),
+    );
   }
-  return verdict(violations, `${rounds.length} rounds: reward + carried in = credits + pool fee + carried out`);
+  return verdict(
+    violations,
+    `${rounds.length} rounds: reward + carried in = credits + pool fee + carried out`,
+  );
 }
 
 /** Counted here anew: whole differences, less the disputed part of a dropped dispute. */
-async function workByUser(knex: Knex, { cut_from, cut_to }: Pick<Round, 'cut_from' | 'cut_to'>): Promise<Map<number, bigint>> {
+async function workByUser(
+  knex: Knex,
+  { cut_from, cut_to }: Pick<Round, 'cut_from' | 'cut_to'>,
+): Promise<Map<number, bigint>> {
   const work = new Map<number, bigint>();
   for (const row of await differencesIn(knex, cut_from, cut_to)) {
     const counted = row.difference - (row.dispute === 'dropped' ? row.disputed_difference : 0n);
@@ -59,7 +72,9 @@ async function workByUser(knex: Knex, { cut_from, cut_to }: Pick<Round, 'cut_fro
 async function eventsSumToZero(knex: Knex): Finding {
   const unbalanced = await knex('ledger_entries').groupBy('event_id').havingRaw('sum(amount_sats) <> 0')
     .select('event_id').sum({ total: 'amount_sats' }) as unknown as { event_id: unknown; total: unknown }[];
-  const violations = unbalanced.map(({ event_id, total }) => `event ${smallInteger(event_id)} sums to ${integer(total)} satoshis`);
+  const violations = unbalanced.map(
+    ({ event_id, total }) => `event ${smallInteger(event_id)} sums to ${integer(total)} satoshis`,
+  );
   const all = sum(Object.values(await accountBalances(knex)));
   if (all !== 0n) violations.push(`all entries together sum to ${all} satoshis`);
   return verdict(violations, 'every event and all of them together sum to zero');
@@ -68,9 +83,14 @@ async function eventsSumToZero(knex: Knex): Finding {
 async function usersAddUp(knex: Knex): Finding {
   const users = await minerBalances(knex);
   const violations = users
-    .filter(({ earned_sats, paid_sats, network_fee_sats, reserved_sats, balance_sats }) =>
-      earned_sats !== paid_sats + network_fee_sats + reserved_sats + balance_sats)
-    .map(({ name, earned_sats }) => `${printable(name)} has earned ${formatCoins(earned_sats)}, which is not the sum of the rest`);
+    .filter(
+      ({ earned_sats, paid_sats, network_fee_sats, reserved_sats, balance_sats }) =>
+        earned_sats !== paid_sats + network_fee_sats + reserved_sats + balance_sats,
+    )
+    .map(
+      ({ name, earned_sats }) =>
+        `${printable(name)} has earned ${formatCoins(earned_sats)}, which is not the sum of the rest`,
+    );
   return verdict(violations, `${users.length} users: earned = paid + network fee + reserved + balance`);
 }
 
@@ -93,7 +113,10 @@ const sum = (amounts: Iterable<bigint>): bigint => {
 
 export const factsAndLedgerChecks: readonly AuditCheck[] = [
   { name: 'work is conserved: every share difference is in one round', run: inOneView(workIsConserved) },
-  { name: 'money is conserved: every round divides its reward exactly', run: inOneView(roundsDivideTheirRewards) },
+  {
+    name: 'money is conserved: every round divides its reward exactly',
+    run: inOneView(roundsDivideTheirRewards),
+  },
   { name: 'ledger events sum to zero', run: inOneView(eventsSumToZero) },
   { name: 'every user adds up', run: inOneView(usersAddUp) },
   { name: 'no balance is negative', run: inOneView(nothingIsNegative) },

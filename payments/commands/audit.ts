@@ -1,6 +1,6 @@
 // `audit`: every invariant over ledger, facts, chain and wallet, a line for each. Read-only and without the
-// lease, so it may run beside the daemon; a check that fails is looked at again, because a payout may have been
-// sent between two of its reads. A failure that stays is one.
+// lease, so it may run beside the daemon; a check that fails is looked at again, because a payout may
+// have been sent between two of its reads. A failure that stays is one.
 import { exit_status, printJson, printTable, type Action } from '../../shared/command.js';
 import type { AuditCheck, PaymentsContext } from '../context.js';
 import { payoutChecks } from '../paying/audit.js';
@@ -26,7 +26,10 @@ export async function auditLines(context: PaymentsContext): Promise<AuditLine[]>
   return lines;
 }
 
-async function patiently(context: PaymentsContext, check: AuditCheck): Promise<{ ok: boolean; detail: string }> {
+async function patiently(
+  context: PaymentsContext,
+  check: AuditCheck,
+): Promise<{ ok: boolean; detail: string }> {
   for (let look = 1; ; look += 1) {
     const { ok, detail } = await check.run(context);
     if (ok || look === looks_max) return { ok, detail };

@@ -25,7 +25,9 @@ export interface BalanceLine {
 }
 
 /** Every user that accounting knows, with or without money, by name. */
-export async function balanceLines({ database, config }: Pick<PaymentsContext, 'database' | 'config'>): Promise<BalanceLine[]> {
+export async function balanceLines(
+  { database, config }: Pick<PaymentsContext, 'database' | 'config'>,
+): Promise<BalanceLine[]> {
   return database.snapshot(async (transaction) => {
     const addresses = await payoutAddresses(transaction);
     const held = await usersInHeldBatches(transaction);
@@ -38,9 +40,13 @@ export async function balanceLines({ database, config }: Pick<PaymentsContext, '
       const address = addresses.get(user_id);
       const owed = address?.script ? perScript.get(address.script) ?? satoshis(0n) : balanceOf(user_id);
       return {
-        user: printable(name), address: address?.address ?? null,
-        earned: coins(sum?.earned_sats), paid: coins(sum?.paid_sats), network_fee: coins(sum?.network_fee_sats),
-        reserved: coins(sum?.reserved_sats), balance: coins(sum?.balance_sats),
+        user: printable(name),
+        address: address?.address ?? null,
+        earned: coins(sum?.earned_sats),
+        paid: coins(sum?.paid_sats),
+        network_fee: coins(sum?.network_fee_sats),
+        reserved: coins(sum?.reserved_sats),
+        balance: coins(sum?.balance_sats),
         state: balanceState(address, held.has(user_id), owed, config.min_payout_sats),
       };
     });
@@ -71,10 +77,25 @@ export const balances: Action = (command) => withPayments(command, async (contex
   const lines = await balanceLines(context);
   if (command.json) return printJson(lines);
   printTable(
-    [{ heading: 'user' }, { heading: 'address' }, { heading: 'earned', align: 'right' }, { heading: 'paid', align: 'right' },
-      { heading: 'network fee', align: 'right' }, { heading: 'reserved', align: 'right' }, { heading: 'balance', align: 'right' },
-      { heading: 'state' }],
-    lines.map((line) =>
-      [line.user, line.address, line.earned, line.paid, line.network_fee, line.reserved, line.balance, line.state]),
+    [
+      { heading: 'user' },
+      { heading: 'address' },
+      { heading: 'earned', align: 'right' },
+      { heading: 'paid', align: 'right' },
+      { heading: 'network fee', align: 'right' },
+      { heading: 'reserved', align: 'right' },
+      { heading: 'balance', align: 'right' },
+      { heading: 'state' },
+    ],
+    lines.map((line) => [
+      line.user,
+      line.address,
+      line.earned,
+      line.paid,
+      line.network_fee,
+      line.reserved,
+      line.balance,
+      line.state,
+    ]),
   );
 });

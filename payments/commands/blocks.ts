@@ -53,10 +53,27 @@ export const blocks: Action = (command) => withPayments(command, async (context)
   const lines = await blockLines(context);
   if (command.json) return printJson(lines);
   printTable(
-    [{ heading: 'height', align: 'right' }, { heading: 'hash' }, { heading: 'state' }, { heading: 'reward', align: 'right' },
-      { heading: 'round shares', align: 'right' }, { heading: 'pool fee', align: 'right' }, { heading: 'carried in', align: 'right' },
-      { heading: 'credited', align: 'right' }, { heading: 'carried out', align: 'right' }],
-    lines.map((line) => [line.height, line.hash, line.state, line.reward, line.round_shares, line.pool_fee, line.carried_in,
-      line.credited, line.carried_out]),
+    [
+      { heading: 'height', align: 'right' },
+      { heading: 'hash' },
+      { heading: 'state' },
+      { heading: 'reward', align: 'right' },
+      { heading: 'round shares', align: 'right' },
+      { heading: 'pool fee', align: 'right' },
+      { heading: 'carried in', align: 'right' },
+      { heading: 'credited', align: 'right' },
+      { heading: 'carried out', align: 'right' },
+    ],
+    lines.map((line) => [
+      line.height,
+      line.hash,
+      line.state,
+      line.reward,
+      line.round_shares,
+      line.pool_fee,
+      line.carried_in,
+      line.credited,
+      line.carried_out,
+    ]),
   );
 });

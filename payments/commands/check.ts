@@ -1,6 +1,9 @@
-// `check`: what must hold before money moves, one line each. Reads only; what depends on something that is out
-// of reach is left out. Exit status: 3 when something is out of reach, else 1 when something does not hold.
-import { exit_status, printJson, printTable, statusOf, type Action, type ExitStatus } from '../../shared/command.js';
+// `check`: what must hold before money moves, one line each. Reads only; what depends on something that
+// is out of reach is left out. Exit status: 3 when something is out of reach, else 1 when something
+// does not hold.
+import {
+  exit_status, printJson, printTable, statusOf, type Action, type ExitStatus,
+} from '../../shared/command.js';
 import { systemClock } from '../../shared/clock.js';
 import { loadConfig, type Config } from '../../shared/config.js';
 import { connect } from '../../shared/database/connect.js';
@@ -31,8 +34,14 @@ async function line(report: Report, name: string, work: () => Promise<string>): 
     report.lines.push({ name, ok: true, detail: await work() });
     return true;
   } catch (error) {
-    if (!(error instanceof OutsideFailure || error instanceof ConfigurationFault || error instanceof InvariantBroken)) throw error;
-    report.lines.push({ name, ok: false, detail: error instanceof ConfigurationFault ? error.sentences.join(' ') : error.message });
+    const is_ours = error instanceof OutsideFailure || error instanceof ConfigurationFault
+      || error instanceof InvariantBroken;
+    if (!is_ours) throw error;
+    report.lines.push({
+      name,
+      ok: false,
+      detail: error instanceof ConfigurationFault ? error.sentences.join(' ') : error.message,
+    });
     if (statusOf(error) === exit_status.out_of_reach) report.status = exit_status.out_of_reach;
     else if (report.status === exit_status.done) report.status = exit_status.failed;
     return false;
@@ -57,7 +66,10 @@ async function checkAll(config: Config, report: Report): Promise<void> {
     if (!reached || !synced || !database) return;
     const log = createLogger({ name: 'payments' });
     const lease = { fence: () => Promise.reject(new InvariantBroken('`check` never writes.')) };
-    await checkPool({ config, database, node, lease, log, clock: systemClock, waits: createWaits(log) }, report);
+    await checkPool(
+      { config, database, node, lease, log, clock: systemClock, waits: createWaits(log) },
+      report,
+    );
   } finally {
     await opened.database?.close();
   }
@@ -71,10 +83,16 @@ async function checkPool(context: PaymentsContext, report: Report): Promise<void
   if (!ours) return;
   await line(report, 'coins', async () => {
     // What an incident was raised about is said in the next line.
-    const [spend] = await foreignSpends(context, await incidentSubjects(context.database.knex, foreign_spend), 1);
+    const [spend] = await foreignSpends(
+      context,
+      await incidentSubjects(context.database.knex, foreign_spend),
+      1,
+    );
     if (!spend) return 'none is newly spent by a transaction that the ledger does not know';
-    throw new InvariantBroken(`${spend.coin} is spent by a transaction unknown to the ledger: a restored database, or `
-      + 'another payer.');
+    throw new InvariantBroken(
+      `${spend.coin} is spent by a transaction unknown to the ledger: a restored database, or `
+        + 'another payer.',
+    );
   });
   await line(report, 'incidents', async () => {
     const [incident, ...more] = await payingStopped(context.database.knex);
@@ -87,8 +105,13 @@ async function checkPool(context: PaymentsContext, report: Report): Promise<void
 
 export const check: Action = async ({ config_file, json }) => {
   const config = loadConfig(config_file, process.env);
-  const report: Report = { lines: [{ name: 'configuration', ok: true, detail: config.file }], status: exit_status.done };
-  for (const warning of config.warnings) report.lines.push({ name: 'configuration', ok: true, detail: warning });
+  const report: Report = {
+    lines: [{ name: 'configuration', ok: true, detail: config.file }],
+    status: exit_status.done,
+  };
+  for (const warning of config.warnings) {
+    report.lines.push({ name: 'configuration', ok: true, detail: warning });
+  }
   await checkAll(config, report);
   if (json) printJson({ ok: report.status === exit_status.done, checks: report.lines });
   else {

@@ -7,7 +7,9 @@ import { ConfigurationFault } from '../../shared/errors.js';
 import { satoshis } from '../../shared/units.js';
 import { parsePrintable, printable } from '../../shared/username.js';
 import type { PaymentsContext } from '../context.js';
-import { balanceChanges, differencesOfUser, payoutsOfUser, type UserDifference, type UserEntry } from '../edges/explanation.js';
+import {
+  balanceChanges, differencesOfUser, payoutsOfUser, type UserDifference, type UserEntry,
+} from '../edges/explanation.js';
 import { userNamed, type User } from '../edges/facts.js';
 import { allRounds, nextRoundStart, type Round } from '../edges/round-store.js';
 import { balanceLines, type BalanceLine } from './balances.js';
@@ -19,8 +21,14 @@ export interface RoundOfUser {
   readonly state: Round['state'];
   /** The snapshots of the round in which the user's count had grown. */
   readonly snapshots: readonly {
-    readonly snapshot: number; readonly height: number | null; readonly state: string; readonly quality: string;
-    readonly dispute: string; readonly share_count: string; readonly difference: string; readonly disputed_difference: string;
+    readonly snapshot: number;
+    readonly height: number | null;
+    readonly state: string;
+    readonly quality: string;
+    readonly dispute: string;
+    readonly share_count: string;
+    readonly difference: string;
+    readonly disputed_difference: string;
   }[];
   readonly shares: string;
   readonly round_shares: string;
@@ -40,17 +48,31 @@ export interface RoundOfUser {
 export interface Explanation extends BalanceLine {
   readonly rounds: readonly RoundOfUser[];
   readonly payouts: readonly {
-    readonly batch: number; readonly state: string; readonly txid: string | null; readonly address: string;
+    readonly batch: number;
+    readonly state: string;
+    readonly txid: string | null;
+    readonly address: string;
     /** planned = output + network fee; both null until the batch is prepared. */
-    readonly planned: string; readonly network_fee: string | null; readonly output: string | null;
+    readonly planned: string;
+    readonly network_fee: string | null;
+    readonly output: string | null;
   }[];
-  readonly changes: readonly { readonly at: string; readonly kind: string; readonly cause: string; readonly amount: string }[];
+  readonly changes: readonly {
+    readonly at: string;
+    readonly kind: string;
+    readonly cause: string;
+    readonly amount: string;
+  }[];
   /** Work that stands in no round yet. */
   readonly unsettled_shares: string;
 }
 
 /** `block`: a height or a hash; null: all. */
-export async function explainUser(context: PaymentsContext, user: User, block: string | null): Promise<Explanation> {
+export async function explainUser(
+  context: PaymentsContext,
+  user: User,
+  block: string | null,
+): Promise<Explanation> {
   const { knex } = context.database;
   const line = (await balanceLines(context)).find((one) => one.user === printable(user.name));
   if (!line) throw new ConfigurationFault([`There is no user ${printable(user.name)}.`]);
@@ -58,35 +80,61 @@ export async function explainUser(context: PaymentsContext, user: User, block: s
   const changes = await balanceChanges(knex, user.user_id);
   const decided = await allRounds(knex);
   const cut = await nextRoundStart(knex);
-  const wanted = decided.filter(({ height, block_hash }) => block === null || block === String(height) || block === block_hash);
+  const wanted = decided.filter(
+    ({ height, block_hash }) => block === null || block === String(height) || block === block_hash,
+  );
   const rounds = wanted.map((round) => roundOfUser(round, differences, changes));
   return {
     ...line,
-    rounds: block === null ? rounds.filter(({ shares, credit }) => shares !== '0' || credit !== '0.00000000') : rounds,
-    payouts: (await payoutsOfUser(knex, user.user_id)).map(({ batch_id, batch_state, txid, address, planned_sats, network_fee_sats }) => ({
-      batch: batch_id, state: batch_state, txid, address, planned: formatCoins(planned_sats),
-      network_fee: network_fee_sats === null ? null : formatCoins(network_fee_sats),
-      output: network_fee_sats === null ? null : formatCoins(satoshis(planned_sats - network_fee_sats)),
+    rounds:
+      block === null
+        ? rounds.filter(({ shares, credit }) => shares !== '0' || credit !== '0.00000000')
+        : rounds,
+    payouts: (await payoutsOfUser(knex, user.user_id)).map(
+      ({ batch_id, batch_state, txid, address, planned_sats, network_fee_sats }) => ({
+        batch: batch_id,
+        state: batch_state,
+        txid,
+        address,
+        planned: formatCoins(planned_sats),
+        network_fee: network_fee_sats === null ? null : formatCoins(network_fee_sats),
+        output: network_fee_sats === null ? null : formatCoins(satoshis(planned_sats - network_fee_sats)),
+      }),
+    ),
+    changes: changes.map(({ kind, cause, amount_sats, occurred_at }) => ({
+      at: `${occurred_at.replace(' ', 'T')}Z`,
+      kind,
+      cause,
+      amount: formatCoins(amount_sats),
     })),
-    changes: changes.map(({ kind, cause, amount_sats, occurred_at }) =>
-      ({ at: `${occurred_at.replace(' ', 'T')}Z`, kind, cause, amount: formatCoins(amount_sats) })),
     unsettled_shares: sum(differences.filter(({ position }) => position > cut).map(counted)).toString(),
   };
 }
 
-function roundOfUser(round: Round, differences: readonly UserDifference[], changes: readonly UserEntry[]): RoundOfUser {
+function roundOfUser(
+  round: Round,
+  differences: readonly UserDifference[],
+  changes: readonly UserEntry[],
+): RoundOfUser {
   const own = differences.filter(({ position }) => position > round.cut_from && position <= round.cut_to);
   const worked = sum(own.map(counted));
   const divided = round.reward_sats - round.pool_fee_sats + round.carried_in_sats;
   const of_round = changes.filter(({ round_id }) => round_id === round.id);
   const credit = of_round.find(({ kind }) => kind === 'settle')?.amount_sats ?? satoshis(0n);
-  const part = round.round_shares > 0n && round.state !== 'orphaned' ? (divided * worked) / round.round_shares : 0n;
+  const part =
+    round.round_shares > 0n && round.state !== 'orphaned' ? (divided * worked) / round.round_shares : 0n;
   const later = sum(of_round.map(({ amount_sats }) => amount_sats)) - credit;
   return {
     height: round.height, hash: round.block_hash, state: round.state,
-    snapshots: own.map(({ snapshot_id, height, state, quality, dispute, share_count, difference, disputed_difference }) => ({
-      snapshot: snapshot_id, height, state, quality, dispute, share_count: share_count.toString(),
-      difference: difference.toString(), disputed_difference: disputed_difference.toString(),
+    snapshots: own.map((snapshot) => ({
+      snapshot: snapshot.snapshot_id,
+      height: snapshot.height,
+      state: snapshot.state,
+      quality: snapshot.quality,
+      dispute: snapshot.dispute,
+      share_count: snapshot.share_count.toString(),
+      difference: snapshot.difference.toString(),
+      disputed_difference: snapshot.disputed_difference.toString(),
     })),
     shares: worked.toString(), round_shares: round.round_shares.toString(),
     reward: formatCoins(round.reward_sats), pool_fee: formatCoins(round.pool_fee_sats),
@@ -104,10 +152,16 @@ export const explain: Action = (command) => withPayments(command, async (context
   const [given = '', block = null] = command.arguments;
   const name = parsePrintable(given);
   const user = name === null ? null : await userNamed(context.database.knex, name);
-  if (!user) throw new ConfigurationFault([`There is no user ${given}; see \`obtc-payments balances\` for the names as they are written.`]);
+  if (!user) {
+    throw new ConfigurationFault([
+      `There is no user ${given}; see \`obtc-payments balances\` for the names as they are written.`,
+    ]);
+  }
   const explanation = await explainUser(context, user, block);
   if (block !== null && explanation.rounds.length === 0) {
-    throw new ConfigurationFault([`Block ${block} is not a decided block of this pool; see \`obtc-payments blocks\`.`]);
+    throw new ConfigurationFault([
+      `Block ${block} is not a decided block of this pool; see \`obtc-payments blocks\`.`,
+    ]);
   }
   if (command.json) return printJson(explanation);
   printLines(linesOf(explanation));
@@ -116,13 +170,17 @@ export const explain: Action = (command) => withPayments(command, async (context
 function* linesOf(explanation: Explanation): Generator<string> {
   const { user, address, state, earned, paid, network_fee, reserved, balance } = explanation;
   yield `${user}: ${state}, paid to ${address ?? 'no address'}`;
-  yield `earned ${earned} = paid ${paid} + network fee ${network_fee} + reserved ${reserved} + balance ${balance}`;
+  yield `earned ${earned} = paid ${paid} + network fee ${network_fee} `
+    + `+ reserved ${reserved} + balance ${balance}`;
   for (const round of explanation.rounds) {
     yield `block ${round.height} (${round.state}) ${round.hash}`;
     for (const { snapshot, height, share_count, difference, quality } of round.snapshots) {
-      yield `  snapshot ${snapshot} at ${height === null ? 'the baseline' : `block ${height}`} (${quality}): count ${share_count}, ${difference} more than before`;
+      const place = height === null ? 'the baseline' : `block ${height}`;
+      yield `  snapshot ${snapshot} at ${place} (${quality}): `
+        + `count ${share_count}, ${difference} more than before`;
     }
-    yield `  ${round.reward} reward - ${round.pool_fee} pool fee + ${round.carried_in} carried in = ${round.divided}`;
+    yield `  ${round.reward} reward - ${round.pool_fee} pool fee `
+      + `+ ${round.carried_in} carried in = ${round.divided}`;
     yield `  ${round.divided} x ${round.shares} / ${round.round_shares} shares = ${round.part}, `
       + `rounding ${round.rounding}: credit ${round.credit}`;
     if (round.state === 'lost') yield `  the block left the chain: ${round.reversed} taken back`;

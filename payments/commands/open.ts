@@ -16,18 +16,32 @@ export const openNode = ({ payments_node, wallet, wallet_passphrase }: Config): 
   createNode({ ...payments_node, wallet, passphrase: wallet_passphrase });
 
 const readOnly: Lease = {
-  fence: () => Promise.reject(new InvariantBroken('A command that only reads was about to write; nothing was written.')),
+  fence: () =>
+    Promise.reject(
+      new InvariantBroken('A command that only reads was about to write; nothing was written.'),
+    ),
 };
 
 /** Opens everything, does the work, closes everything. @throws ConfigurationFault, OutsideFailure. */
-export async function withPayments<T>(command: CommandContext, work: (context: PaymentsContext) => Promise<T>): Promise<T> {
+export async function withPayments<T>(
+  command: CommandContext,
+  work: (context: PaymentsContext) => Promise<T>,
+): Promise<T> {
   const config = loadConfig(command.config_file, process.env);
   const log = createLogger({ name: 'payments' });
   const database = await connect(config.payments_database);
   const node = openNode(config);
   try {
     await verifySchema(database);
-    return await work({ config, database, node, log, lease: readOnly, clock: systemClock, waits: createWaits(log) });
+    return await work({
+      config,
+      database,
+      node,
+      log,
+      lease: readOnly,
+      clock: systemClock,
+      waits: createWaits(log),
+    });
   } finally {
     await database.close();
   }

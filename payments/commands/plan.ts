@@ -24,34 +24,59 @@ export interface PlanReport {
   readonly outputs: readonly {
     readonly address: string;
     readonly amount: string;
-    readonly users: readonly { readonly user: string; readonly planned: string; readonly network_fee: string }[];
+    readonly users: readonly {
+      readonly user: string;
+      readonly planned: string;
+      readonly network_fee: string;
+    }[];
   }[];
-  readonly excluded: readonly { readonly users: readonly string[]; readonly balance: string; readonly reason: string }[];
+  readonly excluded: readonly {
+    readonly users: readonly string[];
+    readonly balance: string;
+    readonly reason: string;
+  }[];
   readonly unchecked_names: number;
 }
 
 export async function planReport(context: PaymentsContext): Promise<PlanReport> {
   const { draft, waiting, quarantined, fee_rate, postponed, unchecked } = await nextBatch(context);
   const [busy] = await batchesIn(context.database.knex, unaccepted_states);
-  const in_the_way = busy ? `Batch ${busy.id} is ${busy.state}: the next one is planned when the node has accepted it.` : null;
+  const in_the_way = busy
+    ? `Batch ${busy.id} is ${busy.state}: the next one is planned when the node has accepted it.`
+    : null;
   const none = satoshis(0n);
   return {
-    waits_for: await whyPayingStopped(context) ?? in_the_way ?? postponed,
+    waits_for: (await whyPayingStopped(context)) ?? in_the_way ?? postponed,
     planned: formatCoins(draft?.planned_sats ?? none),
     network_fee: formatCoins(draft?.network_fee_sats ?? none),
     network_fee_from: context.config.network_fee_from,
     fee_rate: fee_rate === null ? null : formatCoins(fee_rate),
     change: formatCoins(draft?.change_sats ?? none),
-    coins: (draft?.coins ?? []).map(({ txid, index, amount }) => ({ txid, index, amount: formatCoins(amount) })),
+    coins: (draft?.coins ?? []).map(({ txid, index, amount }) => ({
+      txid,
+      index,
+      amount: formatCoins(amount),
+    })),
     outputs: (draft?.outputs ?? []).map(({ address, amount, users, fees }) => ({
-      address, amount: formatCoins(amount),
-      users: users.map(({ name, planned_sats }, position) =>
-        ({ user: printable(name), planned: formatCoins(planned_sats), network_fee: formatCoins(fees[position] ?? none) })),
+      address,
+      amount: formatCoins(amount),
+      users: users.map(({ name, planned_sats }, position) => ({
+        user: printable(name),
+        planned: formatCoins(planned_sats),
+        network_fee: formatCoins(fees[position] ?? none),
+      })),
     })),
     excluded: [
-      ...waiting.map(({ output, reason }) =>
-        ({ users: output.users.map(({ name }) => printable(name)), balance: formatCoins(output.planned_sats), reason })),
-      ...quarantined.map(({ name, balance_sats, reason }) => ({ users: [printable(name)], balance: formatCoins(balance_sats), reason })),
+      ...waiting.map(({ output, reason }) => ({
+        users: output.users.map(({ name }) => printable(name)),
+        balance: formatCoins(output.planned_sats),
+        reason,
+      })),
+      ...quarantined.map(({ name, balance_sats, reason }) => ({
+        users: [printable(name)],
+        balance: formatCoins(balance_sats),
+        reason,
+      })),
     ],
     unchecked_names: unchecked,
   };
@@ -66,8 +91,14 @@ export const plan: Action = (command) => withPayments(command, async (context) =
       + `network fee ${report.network_fee} (from ${report.network_fee_from}), change ${report.change}`,
     ...(report.unchecked_names === 0 ? [] : [`${report.unchecked_names} names are not checked yet.`]),
   ]);
-  printTable([{ heading: 'address' }, { heading: 'amount', align: 'right' }, { heading: 'users' }],
-    report.outputs.map(({ address, amount, users }) => [address, amount, users.map(({ user }) => user).join(' ')]));
+  printTable(
+    [{ heading: 'address' }, { heading: 'amount', align: 'right' }, { heading: 'users' }],
+    report.outputs.map(({ address, amount, users }) => [
+      address,
+      amount,
+      users.map(({ user }) => user).join(' '),
+    ]),
+  );
   if (report.excluded.length === 0) return;
   printTable([{ heading: 'not in it' }, { heading: 'balance', align: 'right' }, { heading: 'why' }],
     report.excluded.map(({ users, balance, reason }) => [users.join(' '), balance, reason]));

@@ -16,7 +16,8 @@ import { withPayments } from './open.js';
 
 export const resolve: Action = (command) => withPayments(command, async (context) => {
   const [id, choice] = command.arguments;
-  const incidents = id === undefined ? await openIncidents(context.database.knex) : [await incidentNamed(context, id)];
+  const incidents =
+    id === undefined ? await openIncidents(context.database.knex) : [await incidentNamed(context, id)];
   const [incident] = incidents;
   if (choice === undefined || incident === undefined) {
     const reports = await Promise.all(incidents.map((one) => incidentReport(context, one)));
@@ -24,7 +25,10 @@ export const resolve: Action = (command) => withPayments(command, async (context
     return printLines(reports.length === 0 ? ['No incident is open.'] : reports.flatMap(incidentText));
   }
   if (!choicesFor(incident).some((one) => one.choice === choice)) {
-    throw new ConfigurationFault([`Incident ${incident.id} has no choice ${JSON.stringify(choice)}; it has ${choiceNames(incident)}.`]);
+    throw new ConfigurationFault([
+      `Incident ${incident.id} has no choice ${JSON.stringify(choice)}; `
+        + `it has ${choiceNames(incident)}.`,
+    ]);
   }
   const outcome = await askPayments(context, {
     action: 'resolve', arguments: { incident_id: incident.id, choice }, handlers: payoutRequests,
@@ -37,10 +41,13 @@ export const resolve: Action = (command) => withPayments(command, async (context
 async function incidentNamed({ database }: PaymentsContext, id: string): Promise<Incident> {
   const incident = /^\d{1,9}$/.test(id) ? await incidentById(database.knex, Number(id)) : null;
   if (incident) return incident;
-  throw new ConfigurationFault([`There is no incident ${JSON.stringify(id)}; \`obtc-payments resolve\` lists the open ones.`]);
+  throw new ConfigurationFault([
+    `There is no incident ${JSON.stringify(id)}; \`obtc-payments resolve\` lists the open ones.`,
+  ]);
 }
 
-const choiceNames = (incident: Incident): string => choicesFor(incident).map(({ choice }) => choice).join(', ');
+const choiceNames = (incident: Incident): string =>
+  choicesFor(incident).map(({ choice }) => choice).join(', ');
 
 export interface IncidentReport extends Incident {
   /** How a held transaction stands at this moment; null for other incidents. */
@@ -61,12 +68,21 @@ async function howItStands(context: PaymentsContext, incident: Incident): Promis
   const confirmed = await confirmationOf(context, stored, outputs);
   if (confirmed) return `its transaction ${stored.txid} is in block ${confirmed.height}: retry follows it`;
   const obstacle = await obstacleOf(context, stored);
-  if (obstacle === null) return `its transaction ${stored.txid} is in no block and could still confirm: release would be refused`;
-  return `${obstacle.sentence} ${obstacle.dead ? 'It is dead: release is possible.' : 'That is not buried deep enough yet: release would be refused.'}`;
+  if (obstacle === null) {
+    return `its transaction ${stored.txid} is in no block and could still confirm: release would be refused`;
+  }
+  const prospect = obstacle.dead
+    ? 'It is dead: release is possible.'
+    : 'That is not buried deep enough yet: release would be refused.';
+  return `${obstacle.sentence} ${prospect}`;
 }
 
-function incidentText({ id, kind, subject, raised_at, stops_paying, detail, state, resolution, now, choices }: IncidentReport): string[] {
-  const heading = `incident ${id}: ${kind}, ${subject}, since ${raised_at} UTC, ${state}${stops_paying && state === 'open' ? '; it stops paying' : ''}`;
+function incidentText(
+  { id, kind, subject, raised_at, stops_paying, detail, state, resolution, now, choices }: IncidentReport,
+): string[] {
+  const heading =
+    `incident ${id}: ${kind}, ${subject}, since ${raised_at} UTC, `
+    + `${state}${stops_paying && state === 'open' ? '; it stops paying' : ''}`;
   if (state === 'resolved') return [heading, `  ${detail}`, `  resolved: ${resolution ?? ''}`];
   return [
     heading, `  ${detail}`, ...(now === null ? [] : [`  now: ${now}`]),

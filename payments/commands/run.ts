@@ -1,6 +1,6 @@
 // `run`: the daemon as a process. In order: configuration, database (migrated when it is embedded, verified
-// otherwise), the lease (a killed predecessor's expires within 10 s), then the loop; a clean exit releases the
-// lease. It waits for a database or node that is out of reach, for ever, or 30 s with --once.
+// otherwise), the lease (a killed predecessor's expires within 10 s), then the loop; a clean exit
+// releases the lease. It waits for a database or node that is out of reach, for ever, or 30 s with --once.
 import { systemClock } from '../../shared/clock.js';
 import type { Action } from '../../shared/command.js';
 import { loadConfig } from '../../shared/config.js';
@@ -26,7 +26,15 @@ export const run: Action = async ({ config_file, options }) => {
   if (!database) return;
   try {
     await runLeased(database, 'payments_lease', ports, (lease) => {
-      const context = { config, database, lease, node: openNode(config), clock: ports.clock, log, waits: createWaits(log) };
+      const context = {
+        config,
+        database,
+        lease,
+        node: openNode(config),
+        clock: ports.clock,
+        log,
+        waits: createWaits(log),
+      };
       log.info('payments is running', { once, database: database.engine, maturity: config.maturity });
       return createPaymentsDaemon(context, { lease, paying: payingMoves, requests: payoutRequests });
     });

@@ -1,5 +1,5 @@
-// `status`: what is owed, what is in flight, what the wallet holds, and what payments waits for and why, as the
-// daemon would find it now. Reads only.
+// `status`: what is owed, what is in flight, what the wallet holds, and what payments waits for and
+// why, as the daemon would find it now. Reads only.
 import { formatCoins } from '../../shared/amount.js';
 import { printJson, printLines, type Action } from '../../shared/command.js';
 import { openRequests } from '../../shared/database/requests.js';
@@ -29,7 +29,9 @@ export async function statusOfPayments(context: PaymentsContext) {
   for (const { state } of await blockLines(context)) blocks[state] = (blocks[state] ?? 0) + 1;
   return {
     chain: {
-      tip_height: look.tip_height, tip_hash: look.tip_hash, synced: look.view.synced,
+      tip_height: look.tip_height,
+      tip_hash: look.tip_hash,
+      synced: look.view.synced,
       accounting_complete_height: look.view.complete_height,
     },
     blocks,
@@ -46,12 +48,26 @@ export async function statusOfPayments(context: PaymentsContext) {
       untrusted_pending: formatCoins(wallet.untrusted_pending),
       immature: formatCoins(wallet.immature),
     },
-    in_flight: in_flight.map(({ id, state, planned_sats, txid, held_reason, since_ms }) =>
-      ({ id, state, planned: formatCoins(planned_sats), txid, held_reason, since: isoTime(since_ms) })),
+    in_flight: in_flight.map(({ id, state, planned_sats, txid, held_reason, since_ms }) => ({
+      id,
+      state,
+      planned: formatCoins(planned_sats),
+      txid,
+      held_reason,
+      since: isoTime(since_ms),
+    })),
     oldest_unpaid_at: oldest === null ? null : isoTime(oldest.credited_at_ms),
     waits: await whatItWaitsFor(context),
-    incidents: (await openIncidents(database.knex)).map(({ id, kind, subject, stops_paying, detail, raised_at }) =>
-      ({ id, kind, subject, stops_paying, detail, raised_at: `${raised_at.replace(' ', 'T')}Z` })),
+    incidents: (await openIncidents(database.knex)).map(
+      ({ id, kind, subject, stops_paying, detail, raised_at }) => ({
+        id,
+        kind,
+        subject,
+        stops_paying,
+        detail,
+        raised_at: `${raised_at.replace(' ', 'T')}Z`,
+      }),
+    ),
     open_requests: (await openRequests(database, 'payments')).length,
   };
 }
@@ -63,7 +79,12 @@ async function whatItWaitsFor(context: PaymentsContext): Promise<string[]> {
   if (stopped !== null) return reasons;
   const unaccepted: ReadonlySet<string> = new Set(unaccepted_states);
   const [open] = (await batchesInFlight(context.database.knex)).filter(({ state }) => unaccepted.has(state));
-  if (open) return [...reasons, `Batch ${open.id} is ${open.state}: nothing new is planned before the node has accepted it.`];
+  if (open) {
+    return [
+      ...reasons,
+      `Batch ${open.id} is ${open.state}: nothing new is planned before the node has accepted it.`,
+    ];
+  }
   const next = await nextBatch(context);
   if (next.postponed !== null) return [...reasons, next.postponed];
   if (next.draft) {
@@ -78,16 +99,20 @@ export const status: Action = (command) => withPayments(command, async (context)
   const now = await statusOfPayments(context);
   if (command.json) return printJson(now);
   const { tip_height, synced, accounting_complete_height } = now.chain;
+  const blocks = Object.entries(now.blocks).map(([state, count]) => `${count} ${state}`);
   printLines([
     `chain         block ${tip_height}, ${synced ? 'synced' : 'catching up'}; `
       + `accounting complete to ${accounting_complete_height ?? '-'}`,
-    `blocks        ${Object.entries(now.blocks).map(([state, count]) => `${count} ${state}`).join(', ')}`,
+    `blocks        ${blocks.join(', ')}`,
     `liabilities   ${now.liabilities} (owed ${now.owed}, reserved ${now.reserved}, carried ${now.carry})`,
-    `pool fee      ${now.pool_fee}; paid so far ${now.paid} and ${now.network_fee} network fee; orphan loss ${now.orphan_loss}`,
-    `wallet        ${now.wallet.trusted} and ${now.wallet.untrusted_pending} pending, ${now.wallet.immature} immature`,
+    `pool fee      ${now.pool_fee}; paid so far ${now.paid} and `
+      + `${now.network_fee} network fee; orphan loss ${now.orphan_loss}`,
+    `wallet        ${now.wallet.trusted} and ${now.wallet.untrusted_pending} pending, `
+      + `${now.wallet.immature} immature`,
     `oldest unpaid ${now.oldest_unpaid_at ?? '-'}`,
     ...now.in_flight.map(({ id, state, planned, txid, held_reason }) =>
-      `in flight     batch ${id} ${state} ${planned} ${txid ?? ''} ${held_reason ?? ''}`.trimEnd()),
+      `in flight     batch ${id} ${state} ${planned} ${txid ?? ''} ${held_reason ?? ''}`.trimEnd(),
+    ),
     ...now.waits.map((sentence) => `waits         ${sentence}`),
     ...now.incidents.map(({ id, kind, detail }) => `incident ${id}    ${kind}: ${detail}`),
   ]);

@@ -27,7 +27,9 @@ export function cutViolations(rounds: readonly AuditedRound[]): string[] {
   cuts.forEach((cut, index) => {
     const before = cuts[index - 1];
     if (before && before.cut_to !== cut.cut_from) {
-      violations.push(`round ${cut.id} starts at ${cut.cut_from}, the one before it ends at ${before.cut_to}`);
+      violations.push(
+        `round ${cut.id} starts at ${cut.cut_from}, the one before it ends at ${before.cut_to}`,
+      );
     }
     if (cut.state === 'orphaned') violations.push(`round ${cut.id} is orphaned and has taken work`);
   });
@@ -54,10 +56,18 @@ export function roundViolations(
   const { reward_sats, pool_fee_sats, carried_in_sats, credited_sats, carried_out_sats } = round;
   expect(reward_sats + carried_in_sats === credited_sats + pool_fee_sats + carried_out_sats,
     'reward + carried in is not credits + pool fee + carried out');
-  expect(pool_fee_sats === (reward_sats * round.pool_fee_ppm) / 1_000_000n, `the pool fee of ${pool_fee_sats} is not its rate`);
+  expect(
+    pool_fee_sats === (reward_sats * round.pool_fee_ppm) / 1_000_000n,
+    `the pool fee of ${pool_fee_sats} is not its rate`,
+  );
   const booked = (account: LedgerEntry['account']): bigint =>
-    entries.filter((entry) => entry.account === account).reduce((sum, { amount_sats }) => sum + amount_sats, 0n);
-  expect(booked('coinbase') + reward_sats === 0n, `the ledger took ${-booked('coinbase')} in, the reward is ${reward_sats}`);
+    entries
+      .filter((entry) => entry.account === account)
+      .reduce((sum, { amount_sats }) => sum + amount_sats, 0n);
+  expect(
+    booked('coinbase') + reward_sats === 0n,
+    `the ledger took ${-booked('coinbase')} in, the reward is ${reward_sats}`,
+  );
   expect(booked('pool_fee') === pool_fee_sats, 'the ledger booked another pool fee');
   expect(booked('carry') === carried_out_sats - carried_in_sats, 'the ledger booked another carry');
   expect(booked('miner') === credited_sats, 'the ledger booked other credits');
@@ -77,9 +87,13 @@ function creditViolations(
   for (const user_id of new Set([...credits.keys(), ...work.keys()])) {
     const credit = credits.get(user_id) ?? 0n;
     const off = credit * total - divisible * (work.get(user_id) ?? 0n);
-    const exact = total > 0n ? off < total && -off < total && (work.has(user_id) || credit === 0n) : credit === 0n;
+    const exact =
+      total > 0n ? off < total && -off < total && (work.has(user_id) || credit === 0n) : credit === 0n;
     if (exact) continue;
-    violations.push(`user ${user_id} was credited ${credit} for ${work.get(user_id) ?? 0n} of ${total} shares of ${divisible}`);
+    violations.push(
+      `user ${user_id} was credited ${credit} for `
+        + `${work.get(user_id) ?? 0n} of ${total} shares of ${divisible}`,
+    );
   }
   return violations;
 }

@@ -21,12 +21,18 @@ export interface ChainView {
 export function notDueBecause(height: BlockHeight, maturity: number, view: ChainView): string | null {
   if (!view.synced) return 'the node is still catching up with the chain';
   // No changing numbers: the sentence is said again whenever it changes.
-  if (view.tip_height - height < maturity) return `it matures when the chain reaches block ${height + maturity}`;
-  if (view.complete_height === null) return 'accounting has not read log and chain to an end yet; is it running?';
+  if (view.tip_height - height < maturity) {
+    return `it matures when the chain reaches block ${height + maturity}`;
+  }
+  if (view.complete_height === null) {
+    return 'accounting has not read log and chain to an end yet; is it running?';
+  }
   if (height > view.complete_height) {
     return 'accounting has not read log and chain up to it yet; is it running?';
   }
-  if (!view.complete_in_chain) return 'the tip that accounting has read up to is not in this node\'s active chain';
+  if (!view.complete_in_chain) {
+    return "the tip that accounting has read up to is not in this node's active chain";
+  }
   return null;
 }
 

@@ -22,7 +22,8 @@ export interface CoinChoice {
 /** A coinbase can be spent once a hundred blocks stand on it: at 101 confirmations. */
 export const coinbase_confirmations_min = 101;
 
-export const coinKey = (coin: { readonly txid: string; readonly index: number }): string => `${coin.txid}:${coin.index}`;
+export const coinKey = (coin: { readonly txid: string; readonly index: number }): string =>
+  `${coin.txid}:${coin.index}`;
 
 /** What the ledger knows of coins: where income comes from, what our own change is, what is promised. */
 export interface CoinKnowledge {
@@ -37,7 +38,9 @@ export interface CoinKnowledge {
 
 /** May payments spend it now? */
 export function isOurs(coin: UnspentOutput, known: CoinKnowledge): boolean {
-  if (coin.amount <= 0n || coin.script !== known.pool_script || known.promised.has(coinKey(coin))) return false;
+  if (coin.amount <= 0n || coin.script !== known.pool_script || known.promised.has(coinKey(coin))) {
+    return false;
+  }
   if (known.own_change.has(coinKey(coin))) return coin.confirmations >= 1;
   return known.coinbases.has(coin.txid) && coin.coinbase && coin.confirmations >= coinbase_confirmations_min;
 }
@@ -52,7 +55,11 @@ export function oldestFirst(coins: readonly Coin[]): Coin[] {
  * The first of the coins, in the order given, that cover the target without change below dust.
  * @returns null when all of them do not.
  */
-export function chooseCoins(coins: readonly Coin[], target_sats: Satoshis, pool_script: string): CoinChoice | null {
+export function chooseCoins(
+  coins: readonly Coin[],
+  target_sats: Satoshis,
+  pool_script: string,
+): CoinChoice | null {
   const change_min = dustLimit(pool_script);
   let sum = 0n;
   for (const [position, coin] of coins.entries()) {

@@ -28,7 +28,10 @@ export function balancedEntries(entries: readonly LedgerEntry[]): LedgerEntry[] 
     const amount_sats = satoshis((net.get(key)?.amount_sats ?? 0n) + entry.amount_sats);
     net.set(key, { ...entry, amount_sats });
   }
-  invariant(total === 0n, `A ledger event must sum to zero and this one sums to ${total} satoshis; nothing was posted.`);
+  invariant(
+    total === 0n,
+    `A ledger event must sum to zero and this one sums to ${total} satoshis; nothing was posted.`,
+  );
   return [...net.values()].filter((entry) => entry.amount_sats !== 0n);
 }
 
@@ -78,27 +81,42 @@ export function reverseEntries(given: readonly LedgerEntry[], now: BalancesNow):
 }
 
 /**
- * A lost block is in the active chain again: what is missing of its settlement is given back. A carry that the
- * reversal gave back may have gone to another round since; what of it is gone is the pool's `orphan_loss`, so
- * that the carry never falls below zero.
+ * A lost block is in the active chain again: what is missing of its settlement is given back. A carry
+ * that the reversal gave back may have gone to another round since; what of it is gone is the pool's
+ * `orphan_loss`, so that the carry never falls below zero.
  */
 export function restoreEntries(
   settled: readonly LedgerEntry[], net: readonly LedgerEntry[], carry_sats: Satoshis,
 ): LedgerEntry[] {
-  const back = balancedEntries([...settled, ...net.map((entry) => ({ ...entry, amount_sats: satoshis(0n - entry.amount_sats) }))]);
-  const taken = back.reduce((sum, { account, amount_sats }) => (account === 'carry' ? sum - amount_sats : sum), 0n);
+  const back = balancedEntries([
+    ...settled,
+    ...net.map((entry) => ({ ...entry, amount_sats: satoshis(0n - entry.amount_sats) })),
+  ]);
+  const taken = back.reduce(
+    (sum, { account, amount_sats }) => (account === 'carry' ? sum - amount_sats : sum),
+    0n,
+  );
   const gone = taken > 0n ? taken - atMost(taken, carry_sats) : 0n;
   return balancedEntries([...back, pool('carry', gone), pool('orphan_loss', -gone)]);
 }
 
 /**
- * A payout that was promised before its users' block was lost is given up: what the loss could not take then, because
- * it was promised, is taken now, as far as the balances go. `net` is what is left of the lost round.
+ * A payout that was promised before its users' block was lost is given up: what the loss could not take
+ * then, because it was promised, is taken now, as far as the balances go. `net` is what is left of the
+ * lost round.
  */
-export function recoverEntries(net: readonly LedgerEntry[], balances: ReadonlyMap<number, Satoshis>): LedgerEntry[] {
+export function recoverEntries(
+  net: readonly LedgerEntry[],
+  balances: ReadonlyMap<number, Satoshis>,
+): LedgerEntry[] {
   const taken = net.flatMap((entry): LedgerEntry[] => {
     const held = entry.account === 'miner' && entry.user_id !== null ? balances.get(entry.user_id) ?? 0n : 0n;
-    return [{ ...entry, amount_sats: satoshis(0n - atMost(entry.amount_sats > 0n ? entry.amount_sats : 0n, held)) }];
+    return [
+      {
+        ...entry,
+        amount_sats: satoshis(0n - atMost(entry.amount_sats > 0n ? entry.amount_sats : 0n, held)),
+      },
+    ];
   }).filter(({ amount_sats }) => amount_sats !== 0n);
   const recovered = taken.reduce((sum, { amount_sats }) => sum - amount_sats, 0n);
   return balancedEntries([...taken, pool('orphan_loss', recovered)]);

@@ -12,10 +12,15 @@ export type FeeRate =
   /** One sentence: why nothing is sent now. */
   | { readonly postponed: string };
 
-/** Above it (0.1 coin per 1000 bytes) a node refuses to send, and what was signed could never be taken back. */
+/**
+ * Above it (0.1 coin per 1000 bytes) a node refuses to send, and what was signed could never be taken back.
+ */
 const node_fee_rate_max = satoshis(10_000_000n);
 
-/** All rates in satoshis per 1000 virtual bytes; `estimate` null when the estimator is silent, `cap` when there is none. */
+/**
+ * All rates in satoshis per 1000 virtual bytes; `estimate` null when the estimator is silent, `cap`
+ * when there is none.
+ */
 export function chooseFeeRate(rates: {
   readonly estimate: Satoshis | null;
   readonly fallback: Satoshis;
@@ -26,8 +31,9 @@ export function chooseFeeRate(rates: {
   const rate = wanted > rates.relay ? wanted : rates.relay;
   if (rate > node_fee_rate_max) {
     return {
-      postponed: `The network asks for a fee of ${formatCoins(rate)} per 1000 bytes and no node sends above ` +
-        `${formatCoins(node_fee_rate_max)}: payouts wait until it falls.`,
+      postponed:
+        `The network asks for a fee of ${formatCoins(rate)} per 1000 bytes and no node sends above `
+        + `${formatCoins(node_fee_rate_max)}: payouts wait until it falls.`,
     };
   }
   if (rates.cap === null || rate <= rates.cap) return { rate };
@@ -61,7 +67,11 @@ export function withholdFee(
   first_coin: TransactionId,
 ): FeeBearingOutput[] {
   const users = outputs.flatMap((output) => output.users);
-  const work = users.map(({ user_id, name, planned_sats }) => ({ user_id, name, shares: shares(planned_sats) }));
+  const work = users.map(({ user_id, name, planned_sats }) => ({
+    user_id,
+    name,
+    shares: shares(planned_sats),
+  }));
   const parts = splitReward(network_fee_sats, work, blockHash(first_coin)).map((part) => part.amount_sats);
   let start = 0;
   return outputs.map((output) => {

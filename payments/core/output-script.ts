@@ -62,6 +62,8 @@ export const virtualSize = (weight: bigint): bigint => (weight + 3n) / 4n;
 
 function knownKind(script: string): OutputKind {
   const kind = outputKind(script);
-  if (kind === null) throw new RangeError(`not a script that payments can pay to or spend from: ${script.slice(0, 80)}`);
+  if (kind === null) {
+    throw new RangeError(`not a script that payments can pay to or spend from: ${script.slice(0, 80)}`);
+  }
   return kind;
 }

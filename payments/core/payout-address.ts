@@ -8,8 +8,18 @@ import { printable, type NameBytes } from '../../shared/username.js';
 import { outputKind } from './output-script.js';
 
 export type AddressDecision =
-  | { readonly state: 'payable'; readonly address: string; readonly script: string; readonly reason: string }
-  | { readonly state: 'quarantined'; readonly address: string | null; readonly script: string | null; readonly reason: string };
+  | {
+      readonly state: 'payable';
+      readonly address: string;
+      readonly script: string;
+      readonly reason: string;
+    }
+  | {
+      readonly state: 'quarantined';
+      readonly address: string | null;
+      readonly script: string | null;
+      readonly reason: string;
+    };
 
 /** The name as the text of an address, or null when its bytes can be none: then no node needs to be asked. */
 export function addressText(name: NameBytes): string | null {
@@ -34,8 +44,18 @@ export function decideAddress(
   if (facts.script === pool_script) return refuse("The address is the pool's own.", facts.script);
   if (is_mine) return refuse("The address belongs to the pool's own wallet.", facts.script);
   if (facts.witness_version !== null && facts.witness_version !== 0) {
-    return refuse(`Witness version ${facts.witness_version} is unknown to this chain: anyone could spend it.`, facts.script);
+    return refuse(
+      `Witness version ${facts.witness_version} is unknown to this chain: anyone could spend it.`,
+      facts.script,
+    );
   }
-  if (outputKind(facts.script) === null) return refuse('The address leads to a script of a form that is not paid.', facts.script);
-  return { state: 'payable', address, script: facts.script, reason: 'The node says that the name is an address.' };
+  if (outputKind(facts.script) === null) {
+    return refuse('The address leads to a script of a form that is not paid.', facts.script);
+  }
+  return {
+    state: 'payable',
+    address,
+    script: facts.script,
+    reason: 'The node says that the name is an address.',
+  };
 }

@@ -46,7 +46,8 @@ export function draftPayout(plan: readonly PlannedOutput[], terms: DraftTerms): 
     waiting.push(...out.map((output) => ({ output, reason })));
   };
   while (outputs.length > 0) {
-    const attempt = terms.network_fee_from === 'miners' ? feeFromMiners(outputs, terms) : feeFromPool(outputs, terms);
+    const attempt =
+      terms.network_fee_from === 'miners' ? feeFromMiners(outputs, terms) : feeFromPool(outputs, terms);
     if ('draft' in attempt) return { draft: attempt.draft, waiting };
     wait(attempt.out, attempt.reason);
   }
@@ -67,7 +68,9 @@ function feeFromMiners(outputs: readonly PlannedOutput[], terms: DraftTerms): At
   if (network_fee_sats >= planned_sats) return feeEatsAll(outputs.slice(-1), network_fee_sats);
   // Ties between users go by the first coin, which `plan` and `prepare` know alike.
   const drafted = withholdFee(outputs, network_fee_sats, firstCoin(choice));
-  const below = outputs.filter((output, position) => (drafted[position]?.amount ?? 0n) < dustLimit(output.script));
+  const below = outputs.filter(
+    (output, position) => (drafted[position]?.amount ?? 0n) < dustLimit(output.script),
+  );
   if (below.length > 0) return feeEatsAll(below, network_fee_sats);
   return { draft: { outputs: drafted, ...choice, network_fee_sats, planned_sats } };
 }
@@ -75,9 +78,16 @@ function feeFromMiners(outputs: readonly PlannedOutput[], terms: DraftTerms): At
 function feeFromPool(outputs: readonly PlannedOutput[], terms: DraftTerms): Attempt {
   const planned_sats = totalPlanned(outputs);
   // As little as the smallest such transaction costs; from there it only grows.
-  let network_fee_sats = feeForSize(virtualSize(weightOf(outputs, { coins: terms.coins.slice(0, 1), change_sats: satoshis(0n) }, terms.pool_script)), terms.fee_rate);
+  let network_fee_sats = feeForSize(
+    virtualSize(
+      weightOf(outputs, { coins: terms.coins.slice(0, 1), change_sats: satoshis(0n) }, terms.pool_script),
+    ),
+    terms.fee_rate,
+  );
   for (;;) {
-    if (network_fee_sats > terms.pool_fee_sats) return shortFeeAccount(outputs, network_fee_sats, terms.pool_fee_sats);
+    if (network_fee_sats > terms.pool_fee_sats) {
+      return shortFeeAccount(outputs, network_fee_sats, terms.pool_fee_sats);
+    }
     const choice = chooseCoins(terms.coins, satoshis(planned_sats + network_fee_sats), terms.pool_script);
     if (choice === null) return shortFunds(outputs, terms.coins);
     const weight = weightOf(outputs, choice, terms.pool_script);
@@ -102,20 +112,28 @@ function weightOf(outputs: readonly PlannedOutput[], choice: CoinChoice, pool_sc
 
 function shortFunds(outputs: readonly PlannedOutput[], coins: readonly Coin[]): Attempt {
   const available = satoshis(coins.reduce((sum, coin) => sum + coin.amount, 0n));
-  const reason = `The coins that can be spent now (${formatCoins(available)}) do not cover it: as soon as more are mature or confirmed.`;
+  const reason =
+    `The coins that can be spent now (${formatCoins(available)}) do not cover it: `
+    + 'as soon as more are mature or confirmed.';
   return { out: outputs.slice(-1), reason };
 }
 
 function shortFeeAccount(outputs: readonly PlannedOutput[], fee: Satoshis, available: Satoshis): Attempt {
-  const reason = `The pool's fee account can give ${formatCoins(available)} and the network fee is ${formatCoins(fee)} at least.`;
+  const reason =
+    `The pool's fee account can give ${formatCoins(available)} `
+    + `and the network fee is ${formatCoins(fee)} at least.`;
   return { out: outputs, reason };
 }
 
-const tooHeavy = (outputs: readonly PlannedOutput[]): Attempt =>
-  ({ out: outputs.slice(-1), reason: 'The transaction would be too large to be relayed: in the next batch.' });
+const tooHeavy = (outputs: readonly PlannedOutput[]): Attempt => ({
+  out: outputs.slice(-1),
+  reason: 'The transaction would be too large to be relayed: in the next batch.',
+});
 
-const feeEatsAll = (out: readonly PlannedOutput[], fee: Satoshis): Attempt =>
-  ({ out, reason: `Its part of the network fee (${formatCoins(fee)} for the batch) would leave less than dust.` });
+const feeEatsAll = (out: readonly PlannedOutput[], fee: Satoshis): Attempt => ({
+  out,
+  reason: `Its part of the network fee (${formatCoins(fee)} for the batch) would leave less than dust.`,
+});
 
 function firstCoin({ coins: [first] }: CoinChoice): TransactionId {
   invariant(first !== undefined, 'A batch that pays something spends no coin; nothing was signed.');

@@ -14,10 +14,16 @@ export interface Paid extends Promised {
 }
 
 export const reserveEntries = (payouts: readonly Promised[]): LedgerEntry[] =>
-  payouts.flatMap(({ user_id, planned_sats }) => [entry('miner', user_id, 0n - planned_sats), entry('reserved', user_id, planned_sats)]);
+  payouts.flatMap(({ user_id, planned_sats }) => [
+    entry('miner', user_id, 0n - planned_sats),
+    entry('reserved', user_id, planned_sats),
+  ]);
 
 export const releaseEntries = (payouts: readonly Promised[]): LedgerEntry[] =>
-  payouts.flatMap(({ user_id, planned_sats }) => [entry('reserved', user_id, 0n - planned_sats), entry('miner', user_id, planned_sats)]);
+  payouts.flatMap(({ user_id, planned_sats }) => [
+    entry('reserved', user_id, 0n - planned_sats),
+    entry('miner', user_id, planned_sats),
+  ]);
 
 /**
  * The network fee comes from the users' own amounts, or from the pool's fee account; never from both.
@@ -28,12 +34,21 @@ export function payEntries(
 ): LedgerEntry[] {
   const withheld = payouts.reduce((sum, payout) => sum + payout.network_fee_sats, 0n);
   const expected = network_fee_from === 'miners' ? network_fee_sats : 0n;
-  invariant(withheld === expected, `${withheld} satoshis were withheld for a network fee of ${expected}; nothing was posted.`);
+  invariant(
+    withheld === expected,
+    `${withheld} satoshis were withheld for a network fee of ${expected}; nothing was posted.`,
+  );
   const users = payouts.flatMap(({ user_id, planned_sats, network_fee_sats: fee }) => [
-    entry('reserved', user_id, 0n - planned_sats), entry('paid', user_id, planned_sats - fee), entry('network_fee', user_id, fee),
+    entry('reserved', user_id, 0n - planned_sats),
+    entry('paid', user_id, planned_sats - fee),
+    entry('network_fee', user_id, fee),
   ]);
   if (network_fee_from === 'miners') return users;
-  return [...users, entry('pool_fee', null, 0n - network_fee_sats), entry('network_fee', null, network_fee_sats)];
+  return [
+    ...users,
+    entry('pool_fee', null, 0n - network_fee_sats),
+    entry('network_fee', null, network_fee_sats),
+  ];
 }
 
 /** The exact contrary of `payEntries`. */

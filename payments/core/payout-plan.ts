@@ -64,7 +64,9 @@ function reasonToWait(
   { min_payout_sats, outputs_max }: { readonly min_payout_sats: Satoshis; readonly outputs_max: number },
   taken: number,
 ): string | null {
-  if (output.planned_sats < min_payout_sats) return `Below the minimum payout of ${formatCoins(min_payout_sats)}.`;
+  if (output.planned_sats < min_payout_sats) {
+    return `Below the minimum payout of ${formatCoins(min_payout_sats)}.`;
+  }
   const dust = dustLimit(output.script);
   if (output.planned_sats < dust) return `Below the dust limit of ${formatCoins(dust)}.`;
   if (taken >= outputs_max) return `The batch is full with ${outputs_max} outputs: in the next one.`;
@@ -84,7 +86,12 @@ export function groupByScript(payees: readonly Payee[]): PlannedOutput[] {
 function plannedOutput(script: string, members: readonly Payee[]): PlannedOutput {
   const users = [...members]
     .sort((a, b) => compareText(a.name, b.name))
-    .map(({ user_id, name, address, balance_sats }) => ({ user_id, name, address, planned_sats: balance_sats }));
+    .map(({ user_id, name, address, balance_sats }) => ({
+      user_id,
+      name,
+      address,
+      planned_sats: balance_sats,
+    }));
   return {
     script,
     address: users[0]?.address ?? '',

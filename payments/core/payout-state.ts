@@ -10,7 +10,8 @@
 //
 // planned    balances are reserved; nothing is signed, so it can be released without harm
 // prepared   the signed transaction is stored; it may or may not have reached the node
-// broadcast  the node accepted it; confirmed: it is in the active chain; final: deep enough to be booked as paid,
+// broadcast  the node accepted it; confirmed: it is in the active chain; final: deep enough to be
+// booked as paid,
 //            which only a reorganisation deeper than that undoes
 // held       only a person leaves it: `retry` goes back to where it was held, `release` gives the money back
 //            once the stored transaction is proved dead
@@ -31,7 +32,11 @@ const table: Record<BatchState, Partial<Record<BatchEvent, BatchState | 'held_fr
 };
 
 /** The state after the event; null when the event is not permitted in this state. */
-export function nextState(state: BatchState, event: BatchEvent, held_from: HeldFrom | null = null): BatchState | null {
+export function nextState(
+  state: BatchState,
+  event: BatchEvent,
+  held_from: HeldFrom | null = null,
+): BatchState | null {
   const next = table[state][event] ?? null;
   return next === 'held_from' ? held_from : next;
 }

@@ -10,7 +10,10 @@ const millionth = 1_000_000n;
 
 /** The pool's part of a reward, rounded down. `fee_ppm` is in millionths, 0 to 1 000 000. */
 export function poolFee(reward: Satoshis, fee_ppm: bigint): Satoshis {
-  invariant(reward >= 0n && fee_ppm >= 0n && fee_ppm <= millionth, `No fee of ${fee_ppm} ppm on ${reward} satoshis.`);
+  invariant(
+    reward >= 0n && fee_ppm >= 0n && fee_ppm <= millionth,
+    `No fee of ${fee_ppm} ppm on ${reward} satoshis.`,
+  );
   return satoshis((reward * fee_ppm) / millionth);
 }
 
@@ -45,7 +48,9 @@ export function splitReward(amount: Satoshis, work: readonly ShareOfRound[], blo
     fractions[index] = product - part * total;
     left -= part;
   });
-  for (const index of largestFractions(fractions, Number(left), work, block)) whole[index] = (whole[index] ?? 0n) + 1n;
+  for (const index of largestFractions(fractions, Number(left), work, block)) {
+    whole[index] = (whole[index] ?? 0n) + 1n;
+  }
   return work.map(({ user_id }, index) => ({ user_id, amount_sats: satoshis(whole[index] ?? 0n) }));
 }
 
@@ -70,7 +75,10 @@ function byHash(tied: readonly number[], work: readonly ShareOfRound[], block: B
   const prefix = Buffer.from(block, 'hex');
   const keyed = tied.map((index) => {
     const name = work[index]?.name;
-    const key = createHash('sha256').update(prefix).update(name === undefined ? '' : nameToBuffer(name)).digest('hex');
+    const key = createHash('sha256')
+      .update(prefix)
+      .update(name === undefined ? '' : nameToBuffer(name))
+      .digest('hex');
     return { index, key };
   });
   keyed.sort((left, right) => (left.key < right.key ? -1 : 1));

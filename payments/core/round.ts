@@ -68,7 +68,10 @@ export function sumDifferences(rows: Iterable<StoredDifference>): RoundShares {
 
 function countedDifference({ difference, disputed_difference, dispute }: StoredDifference): bigint {
   const valid = difference >= 0n && disputed_difference >= 0n && disputed_difference <= difference;
-  invariant(valid, `A stored share difference of ${difference} with ${disputed_difference} disputed is impossible.`);
+  invariant(
+    valid,
+    `A stored share difference of ${difference} with ${disputed_difference} disputed is impossible.`,
+  );
   invariant(dispute !== 'open', 'A round with an open dispute must wait and was about to be settled.');
   return dispute === 'dropped' ? difference - disputed_difference : difference;
 }

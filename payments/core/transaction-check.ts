@@ -34,11 +34,14 @@ function checkInputs(decoded: DecodedTransaction, { coins }: ExpectedTransaction
     const coin = coins[position];
     return coin === undefined || coinKey(input) !== coinKey(coin);
   });
-  return foreign === undefined ? null : `The transaction spends ${coinKey(foreign)}, which was not chosen there.`;
+  return foreign === undefined
+    ? null
+    : `The transaction spends ${coinKey(foreign)}, which was not chosen there.`;
 }
 
 function checkOutputs(decoded: DecodedTransaction, expected: ExpectedTransaction): string | null {
-  const change = expected.change_sats > 0n ? [{ script: expected.pool_script, amount: expected.change_sats }] : [];
+  const change =
+    expected.change_sats > 0n ? [{ script: expected.pool_script, amount: expected.change_sats }] : [];
   const wanted = [...expected.outputs, ...change];
   if (decoded.outputs.length !== wanted.length) {
     return `The transaction has ${decoded.outputs.length} outputs where ${wanted.length} were planned.`;
@@ -49,7 +52,10 @@ function checkOutputs(decoded: DecodedTransaction, expected: ExpectedTransaction
       return `Output ${position} pays another script than planned.`;
     }
     if (output.amount !== plan.amount) {
-      return `Output ${position} pays ${formatCoins(output.amount)} where ${formatCoins(plan.amount)} were planned.`;
+      return (
+        `Output ${position} pays ${formatCoins(output.amount)} `
+        + `where ${formatCoins(plan.amount)} were planned.`
+      );
     }
   }
   return null;
@@ -59,11 +65,19 @@ function checkFee(decoded: DecodedTransaction, expected: ExpectedTransaction): s
   const spent = sumSatoshis(expected.coins.map((coin) => coin.amount));
   const fee = satoshis(spent - sumSatoshis(decoded.outputs.map((output) => output.amount)));
   if (fee !== expected.network_fee_sats) {
-    return `The network fee is ${formatCoins(fee)} where ${formatCoins(expected.network_fee_sats)} was planned.`;
+    return (
+      `The network fee is ${formatCoins(fee)} where `
+      + `${formatCoins(expected.network_fee_sats)} was planned.`
+    );
   }
   if (fee > expected.network_fee_max_sats) return `The network fee of ${formatCoins(fee)} is above the cap.`;
   if (fee < feeForSize(BigInt(decoded.virtual_size), expected.relay_fee_rate)) {
-    return `The network fee of ${formatCoins(fee)} is too low for ${decoded.virtual_size} virtual bytes to be relayed.`;
+    return (
+      `The network fee of ${formatCoins(fee)} is too low for `
+      + `${decoded.virtual_size} virtual bytes to be relayed.`
+    );
   }
-  return BigInt(decoded.weight) > weight_max ? `The transaction weighs ${decoded.weight}, more than nodes relay.` : null;
+  return BigInt(decoded.weight) > weight_max
+    ? `The transaction weighs ${decoded.weight}, more than nodes relay.`
+    : null;
 }

@@ -19,15 +19,26 @@ export interface PayoutAddress extends NamedUser {
 }
 
 /** Users who have had money and whose name was never checked, or was quarantined before that time. */
-export async function usersToCheck(knex: Knex, quarantined_before: string, limit: number): Promise<NamedUser[]> {
+export async function usersToCheck(
+  knex: Knex,
+  quarantined_before: string,
+  limit: number,
+): Promise<NamedUser[]> {
   const rows = await knex('users')
     .leftJoin('payout_addresses', 'payout_addresses.user_id', 'users.id')
-    .where((either) => void either.whereNull('payout_addresses.user_id').orWhere((quarantined) => void quarantined
-      .where('payout_addresses.state', 'quarantined')
-      .where('payout_addresses.checked_at', '<', quarantined_before)))
-    .whereExists(knex('ledger_entries').select(knex.raw('1'))
-      .whereRaw('ledger_entries.user_id = users.id').where('ledger_entries.account', 'miner'))
-    .orderBy('users.id').limit(limit)
+    .where((either) => void either
+      .whereNull('payout_addresses.user_id')
+      .orWhere((quarantined) => void quarantined
+        .where('payout_addresses.state', 'quarantined')
+        .where('payout_addresses.checked_at', '<', quarantined_before)))
+    .whereExists(
+      knex('ledger_entries')
+        .select(knex.raw('1'))
+        .whereRaw('ledger_entries.user_id = users.id')
+        .where('ledger_entries.account', 'miner'),
+    )
+    .orderBy('users.id')
+    .limit(limit)
     .select<{ id: unknown; name: Uint8Array }[]>('users.id', 'users.name');
   return rows.map(({ id, name }) => ({ user_id: smallInteger(id), name: nameFromBuffer(name) }));
 }

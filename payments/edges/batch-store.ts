@@ -9,7 +9,9 @@ import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
 import { sumSatoshis } from '../../shared/amount.js';
 import { payEntries, releaseEntries, reserveEntries, unpayEntries } from '../core/payout-entries.js';
 import { totalPlanned, type PlannedOutput } from '../core/payout-plan.js';
-import { nextState, unaccepted_states, type BatchEvent, type BatchState, type HeldFrom } from '../core/payout-state.js';
+import {
+  nextState, unaccepted_states, type BatchEvent, type BatchState, type HeldFrom,
+} from '../core/payout-state.js';
 import { balancesOf, postEvent } from './ledger-store.js';
 
 export interface Batch {
@@ -38,7 +40,9 @@ export interface Payout {
 
 const rows_per_insert = 100;
 
-/** Promises these amounts to a new batch: batch, payouts and the reserve event, or nothing. Returns its id. */
+/**
+ * Promises these amounts to a new batch: batch, payouts and the reserve event, or nothing. Returns its id.
+ */
 export async function reserveBatch(
   transaction: Knex.Transaction,
   outputs: readonly PlannedOutput[],
@@ -48,16 +52,30 @@ export async function reserveBatch(
   const users = outputs.flatMap((output) => output.users);
   const balances = await balancesOf(transaction, users.map(({ user_id }) => user_id));
   for (const { user_id, planned_sats } of users) {
-    invariant(balances.get(user_id) === planned_sats, `The balance of user ${user_id} changed while a batch was planned.`);
+    invariant(
+      balances.get(user_id) === planned_sats,
+      `The balance of user ${user_id} changed while a batch was planned.`,
+    );
   }
   const rivals = await transaction('payout_batches').whereIn('state', [...unaccepted_states]).select('id');
-  invariant(rivals.length === 0, 'A batch that the node has not accepted exists; a second one was about to be planned.');
+  invariant(
+    rivals.length === 0,
+    'A batch that the node has not accepted exists; a second one was about to be planned.',
+  );
   const [inserted] = await transaction('payout_batches').insert({
     state: 'planned', network_fee_from, planned_sats: totalPlanned(outputs), planned_at: now, state_at: now,
   });
   const batch_id = smallInteger(inserted);
-  const rows = outputs.flatMap(({ script, users: members }) => members.map(({ user_id, address, planned_sats }) =>
-    ({ batch_id, user_id, address, script, planned_sats, state: 'active' })));
+  const rows = outputs.flatMap(({ script, users: members }) =>
+    members.map(({ user_id, address, planned_sats }) => ({
+      batch_id,
+      user_id,
+      address,
+      script,
+      planned_sats,
+      state: 'active',
+    })),
+  );
   for (let start = 0; start < rows.length; start += rows_per_insert) {
     await transaction('payouts').insert(rows.slice(start, start + rows_per_insert));
   }
@@ -81,8 +99,16 @@ export async function changeState(
 }
 
 /** Sets a batch aside for a person. */
-export async function holdBatch(transaction: Knex.Transaction, batch: Batch, reason: string, now: string): Promise<void> {
-  invariant(nextState(batch.state, 'hold') === 'held', `Batch ${batch.id} is ${batch.state} and cannot be held.`);
+export async function holdBatch(
+  transaction: Knex.Transaction,
+  batch: Batch,
+  reason: string,
+  now: string,
+): Promise<void> {
+  invariant(
+    nextState(batch.state, 'hold') === 'held',
+    `Batch ${batch.id} is ${batch.state} and cannot be held.`,
+  );
   const changed = await transaction('payout_batches').where({ id: batch.id, state: batch.state })
     .update({ state: 'held', held_from: batch.state, held_reason: reason, state_at: now });
   invariant(changed === 1, `Batch ${batch.id} was not ${batch.state} any more; nothing was changed.`);
@@ -95,13 +121,21 @@ export async function releasePayouts(
 ): Promise<void> {
   const changed = await transaction('payouts').where({ batch_id: batch.id, state: 'active' })
     .whereIn('id', released.map(({ id }) => id)).update({ state: 'released' });
-  invariant(released.length > 0 && changed === released.length, `Batch ${batch.id}: payouts changed while being released.`);
+  invariant(
+    released.length > 0 && changed === released.length,
+    `Batch ${batch.id}: payouts changed while being released.`,
+  );
   if (remaining.length === 0) {
     await changeState(transaction, batch, 'release', now);
   } else {
-    invariant(batch.state === 'planned', `Batch ${batch.id} is ${batch.state}: it can only be released whole.`);
+    invariant(
+      batch.state === 'planned',
+      `Batch ${batch.id} is ${batch.state}: it can only be released whole.`,
+    );
     const planned_sats = sumSatoshis(remaining.map((payout) => payout.planned_sats));
-    const kept = await transaction('payout_batches').where({ id: batch.id, state: 'planned' }).update({ planned_sats });
+    const kept = await transaction('payout_batches')
+      .where({ id: batch.id, state: 'planned' })
+      .update({ planned_sats });
     invariant(kept === 1, `Batch ${batch.id} was not planned any more; nothing was changed.`);
   }
   await postEvent(transaction, {
@@ -113,7 +147,11 @@ export async function releasePayouts(
 
 /** The transaction is final: what was promised is paid, and the fee is what it paid the network. */
 export async function postPaid(
-  transaction: Knex.Transaction, batch: Batch, payouts: readonly Payout[], network_fee_sats: Satoshis, now: string,
+  transaction: Knex.Transaction,
+  batch: Batch,
+  payouts: readonly Payout[],
+  network_fee_sats: Satoshis,
+  now: string,
 ): Promise<void> {
   const times = await timesPaid(transaction, batch.id);
   await postEvent(transaction, {
@@ -126,7 +164,11 @@ export async function postPaid(
 
 /** A reorganisation has thrown out a final transaction: what was paid is a promise again. */
 export async function postUnpaid(
-  transaction: Knex.Transaction, batch: Batch, payouts: readonly Payout[], network_fee_sats: Satoshis, now: string,
+  transaction: Knex.Transaction,
+  batch: Batch,
+  payouts: readonly Payout[],
+  network_fee_sats: Satoshis,
+  now: string,
 ): Promise<void> {
   await postEvent(transaction, {
     kind: 'reverse', cause: `unpay:batch:${batch.id}:${await timesPaid(transaction, batch.id)}`,
@@ -136,10 +178,11 @@ export async function postUnpaid(
   });
 }
 
-const paidAmounts = (payouts: readonly Payout[]) => payouts.map(({ id, user_id, planned_sats, network_fee_sats: fee }) => {
-  invariant(fee !== null, `Payout ${id} of a signed batch has no network fee recorded.`);
-  return { user_id, planned_sats, network_fee_sats: fee };
-});
+const paidAmounts = (payouts: readonly Payout[]) =>
+  payouts.map(({ id, user_id, planned_sats, network_fee_sats: fee }) => {
+    invariant(fee !== null, `Payout ${id} of a signed batch has no network fee recorded.`);
+    return { user_id, planned_sats, network_fee_sats: fee };
+  });
 
 async function timesPaid(transaction: Knex.Transaction, batch_id: number): Promise<number> {
   return (await transaction('ledger_events').where({ batch_id, kind: 'pay' }).select('id')).length;
@@ -147,7 +190,10 @@ async function timesPaid(transaction: Knex.Transaction, batch_id: number): Promi
 
 /** Oldest first. */
 export async function batchesIn(knex: Knex, states: readonly BatchState[]): Promise<Batch[]> {
-  const rows = await knex('payout_batches').whereIn('state', [...states]).orderBy('id').select<Record<string, unknown>[]>();
+  const rows = await knex('payout_batches')
+    .whereIn('state', [...states])
+    .orderBy('id')
+    .select<Record<string, unknown>[]>();
   return rows.map(batchOfRow);
 }
 

@@ -1,7 +1,9 @@
 // Everything that is stored about one user's pay, for `explain`: the differences, the credits, the payouts.
 import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
-import { logPosition, satoshis, shares, type LogPosition, type Satoshis, type Shares } from '../../shared/units.js';
+import {
+  logPosition, satoshis, shares, type LogPosition, type Satoshis, type Shares,
+} from '../../shared/units.js';
 import type { Dispute } from '../core/round.js';
 
 export interface UserDifference {
@@ -18,10 +20,16 @@ export interface UserDifference {
 
 /** In log order. */
 export async function differencesOfUser(knex: Knex, user_id: number): Promise<UserDifference[]> {
-  const rows = await knex('snapshot_shares').join('snapshots', 'snapshots.id', 'snapshot_shares.snapshot_id')
-    .where({ user_id }).orderBy('snapshots.log_position')
-    .select<Record<string, unknown>[]>('snapshots.*', 'snapshot_shares.share_count', 'snapshot_shares.difference',
-      'snapshot_shares.disputed_difference');
+  const rows = await knex('snapshot_shares')
+    .join('snapshots', 'snapshots.id', 'snapshot_shares.snapshot_id')
+    .where({ user_id })
+    .orderBy('snapshots.log_position')
+    .select<Record<string, unknown>[]>(
+      'snapshots.*',
+      'snapshot_shares.share_count',
+      'snapshot_shares.difference',
+      'snapshot_shares.disputed_difference',
+    );
   return rows.map((row) => ({
     snapshot_id: smallInteger(row.id),
     position: logPosition(integer(row.log_position)),
@@ -47,9 +55,15 @@ export interface UserEntry {
 
 /** Every change of what the user is owed, in order; the last sum is the balance. */
 export async function balanceChanges(knex: Knex, user_id: number): Promise<UserEntry[]> {
-  const rows = await knex('ledger_entries').join('ledger_events', 'ledger_events.id', 'ledger_entries.event_id')
-    .where({ user_id, account: 'miner' }).orderBy('ledger_entries.id')
-    .select<Record<string, unknown>[]>('ledger_events.*', 'ledger_entries.event_id', 'ledger_entries.amount_sats');
+  const rows = await knex('ledger_entries')
+    .join('ledger_events', 'ledger_events.id', 'ledger_entries.event_id')
+    .where({ user_id, account: 'miner' })
+    .orderBy('ledger_entries.id')
+    .select<Record<string, unknown>[]>(
+      'ledger_events.*',
+      'ledger_entries.event_id',
+      'ledger_entries.amount_sats',
+    );
   const id = (value: unknown): number | null => (value === null ? null : smallInteger(value));
   return rows.map((row) => ({
     event_id: smallInteger(row.event_id),

@@ -3,8 +3,8 @@
 import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
 import {
-  blockHash, blockHeight, logPosition, satoshis, shares, transactionId,
-  type BlockHash, type BlockHeight, type LogPosition, type Satoshis, type TransactionId,
+  blockHash, blockHeight, logPosition, satoshis, shares, transactionId, type BlockHash,
+  type BlockHeight, type LogPosition, type Satoshis, type TransactionId,
 } from '../../shared/units.js';
 import { nameFromBuffer, nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { Dispute, StoredDifference } from '../core/round.js';
@@ -20,7 +20,10 @@ export interface FactBlock {
   readonly found_at_ms: number;
 }
 
-type BlockRow = Record<'hash' | 'height' | 'coinbase_txid' | 'reward_sats' | 'position' | 'header_at', unknown>;
+type BlockRow = Record<
+  'hash' | 'height' | 'coinbase_txid' | 'reward_sats' | 'position' | 'header_at',
+  unknown
+>;
 
 const blockOfRow = (row: BlockRow): FactBlock => ({
   hash: blockHash(String(row.hash)),
@@ -36,7 +39,9 @@ const blocksWithPosition = (knex: Knex): Knex.QueryBuilder =>
     .select('blocks.hash', 'blocks.height', 'blocks.coinbase_txid', 'blocks.reward_sats', 'blocks.header_at')
     .select({ position: 'snapshots.log_position' });
 
-/** Blocks without a round, lowest first; of two at one height the one found first, one without a line last. */
+/**
+ * Blocks without a round, lowest first; of two at one height the one found first, one without a line last.
+ */
 export async function undecidedBlocks(knex: Knex, limit?: number): Promise<FactBlock[]> {
   const query = blocksWithPosition(knex)
     .leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
@@ -64,8 +69,13 @@ export async function matureBlocks(knex: Knex, up_to: BlockHeight): Promise<Fact
 /** Coinbase transactions of the pool's blocks with these hashes; what is no hash of one is left out. */
 export async function coinbaseOfBlocks(knex: Knex, hashes: ReadonlySet<string>): Promise<Set<string>> {
   if (hashes.size === 0) return new Set();
-  const rows = await knex('blocks').select<{ hash: unknown; coinbase_txid: unknown }[]>('hash', 'coinbase_txid');
-  return new Set(rows.filter(({ hash }) => hashes.has(String(hash))).map(({ coinbase_txid }) => String(coinbase_txid)));
+  const rows = await knex('blocks').select<{ hash: unknown; coinbase_txid: unknown }[]>(
+    'hash',
+    'coinbase_txid',
+  );
+  return new Set(
+    rows.filter(({ hash }) => hashes.has(String(hash))).map(({ coinbase_txid }) => String(coinbase_txid)),
+  );
 }
 
 export interface ChainScan {
@@ -79,9 +89,16 @@ export interface ChainScan {
 
 /** null until accounting has looked at the chain for the first time. */
 export async function chainScan(knex: Knex): Promise<ChainScan | null> {
-  const row = await knex('chain_scan').where({ id: 1 }).first<{
-    genesis_hash: string; pool_script: string; floor_height: unknown; complete_height: unknown; complete_hash: string | null;
-  } | undefined>();
+  const row = await knex('chain_scan').where({ id: 1 }).first<
+    | {
+        genesis_hash: string;
+        pool_script: string;
+        floor_height: unknown;
+        complete_height: unknown;
+        complete_hash: string | null;
+      }
+    | undefined
+  >();
   if (!row) return null;
   return {
     genesis_hash: blockHash(row.genesis_hash),
@@ -103,7 +120,10 @@ export async function baselinePosition(knex: Knex): Promise<LogPosition | null> 
 }
 
 export async function isBaseline(knex: Knex, position: LogPosition): Promise<boolean> {
-  return (await knex('snapshots').where({ kind: 'baseline', log_position: position }).first('id')) !== undefined;
+  const snapshot: unknown = await knex('snapshots')
+    .where({ kind: 'baseline', log_position: position })
+    .first('id');
+  return snapshot !== undefined;
 }
 
 export interface RoundDifference extends StoredDifference {
@@ -111,7 +131,11 @@ export interface RoundDifference extends StoredDifference {
 }
 
 /** Every stored difference of the snapshots in (from, to], whatever their state. */
-export async function differencesIn(knex: Knex, from: LogPosition, to: LogPosition): Promise<RoundDifference[]> {
+export async function differencesIn(
+  knex: Knex,
+  from: LogPosition,
+  to: LogPosition,
+): Promise<RoundDifference[]> {
   if (to <= from) return [];
   const rows = await knex('snapshot_shares')
     .join('snapshots', 'snapshots.id', 'snapshot_shares.snapshot_id')
@@ -149,6 +173,8 @@ export async function allUsers(knex: Knex): Promise<User[]> {
 }
 
 export async function userNamed(knex: Knex, name: NameBytes): Promise<User | null> {
-  const row = await knex('users').where({ name: nameToBuffer(name) }).first<{ id: unknown } | undefined>('id');
+  const row = await knex('users')
+    .where({ name: nameToBuffer(name) })
+    .first<{ id: unknown } | undefined>('id');
   return row ? { user_id: smallInteger(row.id), name } : null;
 }

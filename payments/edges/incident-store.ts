@@ -45,7 +45,8 @@ export async function resolveIncident(
 }
 
 export async function openIncidents(knex: Knex): Promise<Incident[]> {
-  return (await knex('payment_incidents').where({ state: 'open' }).orderBy('id') as IncidentRow[]).map(incidentOfRow);
+  const rows = await knex('payment_incidents').where({ state: 'open' }).orderBy('id') as IncidentRow[];
+  return rows.map(incidentOfRow);
 }
 
 /** Open incidents that forbid planning new payouts. */
@@ -71,13 +72,17 @@ export async function incidentSubjects(knex: Knex, kind: string): Promise<Set<st
 
 /** Subjects of a kind on which an operator's word is recorded. */
 export async function resolvedSubjects(knex: Knex, kind: string): Promise<Set<string>> {
-  const rows = await knex('payment_incidents').where({ kind, state: 'resolved' }).select<{ subject: unknown }[]>('subject');
+  const rows = await knex('payment_incidents')
+    .where({ kind, state: 'resolved' })
+    .select<{ subject: unknown }[]>('subject');
   return new Set(rows.map(({ subject }) => String(subject)));
 }
 
 /** What was said in the resolved incidents of a kind. */
 export async function resolvedDetails(knex: Knex, kind: string): Promise<string[]> {
-  const rows = await knex('payment_incidents').where({ kind, state: 'resolved' }).select<{ detail: unknown }[]>('detail');
+  const rows = await knex('payment_incidents')
+    .where({ kind, state: 'resolved' })
+    .select<{ detail: unknown }[]>('detail');
   return rows.map(({ detail }) => String(detail));
 }
 

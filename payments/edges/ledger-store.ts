@@ -5,14 +5,18 @@ import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
 import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
-import { balancedEntries, type LedgerAccount, type LedgerEntry, type LedgerEventKind } from '../core/ledger.js';
+import {
+  balancedEntries, type LedgerAccount, type LedgerEntry, type LedgerEventKind,
+} from '../core/ledger.js';
 
 /** Rows in one INSERT: SQLite bounds the parts of a compound statement, MySQL the bytes of a packet. */
 const rows_per_insert = 200;
 
 export interface LedgerEvent {
   readonly kind: LedgerEventKind;
-  /** What decided it, such as `settle:<block hash>`; a second event of the same cause is refused by the key. */
+  /**
+   * What decided it, such as `settle:<block hash>`; a second event of the same cause is refused by the key.
+   */
   readonly cause: string;
   readonly round_id: number | null;
   readonly batch_id: number | null;
@@ -29,9 +33,21 @@ export interface LedgerEvent {
 export async function postEvent(transaction: Knex.Transaction, event: LedgerEvent): Promise<void> {
   const entries = balancedEntries(event.entries);
   const { kind, cause, round_id, batch_id, detail, occurred_at } = event;
-  const [inserted] = await transaction('ledger_events').insert({ kind, cause, round_id, batch_id, detail, occurred_at });
+  const [inserted] = await transaction('ledger_events').insert({
+    kind,
+    cause,
+    round_id,
+    batch_id,
+    detail,
+    occurred_at,
+  });
   const event_id = smallInteger(inserted);
-  const rows = entries.map(({ account, user_id, amount_sats }) => ({ event_id, account, user_id, amount_sats }));
+  const rows = entries.map(({ account, user_id, amount_sats }) => ({
+    event_id,
+    account,
+    user_id,
+    amount_sats,
+  }));
   for (let start = 0; start < rows.length; start += rows_per_insert) {
     await transaction('ledger_entries').insert(rows.slice(start, start + rows_per_insert));
   }
@@ -125,7 +141,10 @@ export interface RoundLedger {
   readonly event_id: number;
   /** By which it was first settled. */
   readonly settled: readonly LedgerEntry[];
-  /** What all of them together have come to: the same while it is credited, what is left of it once it is lost. */
+  /**
+   * What all of them together have come to: the same while it is credited, what is left of it once it
+   * is lost.
+   */
   readonly net: readonly LedgerEntry[];
 }
 
@@ -145,12 +164,17 @@ export async function roundLedger(knex: Knex, round_id: number): Promise<RoundLe
 
 /** The event by which a batch was promised. */
 export async function reservedBy(knex: Knex, batch_id: number): Promise<number> {
-  const row = await knex('ledger_events').where({ batch_id, kind: 'reserve' }).first<{ id: unknown } | undefined>('id');
+  const row = await knex('ledger_events')
+    .where({ batch_id, kind: 'reserve' })
+    .first<{ id: unknown } | undefined>('id');
   return row ? smallInteger(row.id) : Infinity;
 }
 
 /** The balance of one of the pool's own accounts. */
-export async function poolBalance(knex: Knex, account: 'carry' | 'pool_fee' | 'orphan_loss'): Promise<Satoshis> {
+export async function poolBalance(
+  knex: Knex,
+  account: 'carry' | 'pool_fee' | 'orphan_loss',
+): Promise<Satoshis> {
   const [sum] = await knex('ledger_entries').whereNull('user_id').where({ account })
     .sum({ total: 'amount_sats' }) as unknown as { total: unknown }[];
   return satoshis(sum?.total === null || sum === undefined ? 0n : integer(sum.total));
@@ -164,8 +188,14 @@ export async function roundEntries(knex: Knex, round_id: number): Promise<Ledger
 }
 
 async function entriesOf(knex: Knex, event_id: unknown): Promise<LedgerEntry[]> {
-  const rows = await knex('ledger_entries').where({ event_id: event_id as number }).orderBy('id')
-    .select<{ account: LedgerAccount; user_id: unknown; amount_sats: unknown }[]>('account', 'user_id', 'amount_sats');
+  const rows = await knex('ledger_entries')
+    .where({ event_id: event_id as number })
+    .orderBy('id')
+    .select<{ account: LedgerAccount; user_id: unknown; amount_sats: unknown }[]>(
+      'account',
+      'user_id',
+      'amount_sats',
+    );
   return rows.map(({ account, user_id, amount_sats }) => ({
     account,
     user_id: user_id === null ? null : smallInteger(user_id),

@@ -37,18 +37,32 @@ export async function batchesInFlight(knex: Knex): Promise<BatchInFlight[]> {
 }
 
 /** Among users who are owed something: the oldest credit since the user was last promised a payout. */
-export async function oldestUnpaidCredit(knex: Knex): Promise<{ readonly user_id: number; readonly credited_at_ms: number } | null> {
+export async function oldestUnpaidCredit(
+  knex: Knex,
+): Promise<{ readonly user_id: number; readonly credited_at_ms: number } | null> {
   const owed = knex('ledger_entries').where({ account: 'miner' }).groupBy('user_id')
     .havingRaw('sum(amount_sats) > 0').select('user_id');
-  const last_reserved = knex('ledger_entries AS e').join('ledger_events AS v', 'v.id', 'e.event_id')
-    .whereIn('v.kind', ['reserve']).where('e.account', 'miner').groupBy('e.user_id')
-    .select('e.user_id').max({ event_id: 'e.event_id' }).as('reserved');
+  const last_reserved = knex('ledger_entries AS entry')
+    .join('ledger_events AS reservation', 'reservation.id', 'entry.event_id')
+    .whereIn('reservation.kind', ['reserve'])
+    .where('entry.account', 'miner')
+    .groupBy('entry.user_id')
+    .select('entry.user_id')
+    .max({ event_id: 'entry.event_id' })
+    .as('reserved');
   const row = await knex('ledger_entries AS credit')
     .join('ledger_events AS event', 'event.id', 'credit.event_id')
     .leftJoin(last_reserved, 'reserved.user_id', 'credit.user_id')
-    .where('credit.account', 'miner').where('event.kind', 'settle').whereIn('credit.user_id', owed)
-    .where((after) => void after.whereNull('reserved.event_id').orWhereRaw('credit.event_id > reserved.event_id'))
-    .orderBy('credit.id').select('credit.user_id', 'event.occurred_at')
+    .where('credit.account', 'miner')
+    .where('event.kind', 'settle')
+    .whereIn('credit.user_id', owed)
+    .where((after) => void after
+      .whereNull('reserved.event_id')
+      .orWhereRaw('credit.event_id > reserved.event_id'))
+    .orderBy('credit.id')
+    .select('credit.user_id', 'event.occurred_at')
     .first<{ user_id: unknown; occurred_at: unknown } | undefined>();
-  return row ? { user_id: smallInteger(row.user_id), credited_at_ms: timeFromText(String(row.occurred_at)) } : null;
+  return row
+    ? { user_id: smallInteger(row.user_id), credited_at_ms: timeFromText(String(row.occurred_at)) }
+    : null;
 }

@@ -4,8 +4,8 @@ import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
 import { invariant } from '../../shared/errors.js';
 import {
-  blockHash, blockHeight, logPosition, satoshis, shares, transactionId,
-  type BlockHash, type BlockHeight, type LogPosition, type Satoshis, type Shares, type TransactionId,
+  blockHash, blockHeight, logPosition, satoshis, shares, transactionId, type BlockHash,
+  type BlockHeight, type LogPosition, type Satoshis, type Shares, type TransactionId,
 } from '../../shared/units.js';
 import type { RoundState } from '../core/block-state.js';
 import { roundStart, type Cut } from '../core/round.js';
@@ -43,10 +43,16 @@ export async function recordRound(transaction: Knex.Transaction, decision: Round
 }
 
 /** An orphan is in the active chain after all: the same row, credited, with an empty cut. */
-export async function creditOrphan(transaction: Knex.Transaction, round_id: number, decision: RoundDecision): Promise<void> {
+export async function creditOrphan(
+  transaction: Knex.Transaction,
+  round_id: number,
+  decision: RoundDecision,
+): Promise<void> {
   // What names the row stays as it is; the login of payments may not even write it.
   const { block_hash, height, ...decided } = decision;
-  const changed = await transaction('rounds').where({ id: round_id, state: 'orphaned', block_hash, height }).update(decided);
+  const changed = await transaction('rounds')
+    .where({ id: round_id, state: 'orphaned', block_hash, height })
+    .update(decided);
   invariant(changed === 1, `Round ${round_id} was no longer orphaned when it was to be credited.`);
 }
 
@@ -72,8 +78,13 @@ export async function nextRoundStart(knex: Knex): Promise<LogPosition> {
 
 /** Highest block first; `offset` and `limit` for walking down in pages. */
 export async function roundsFromTheTop(knex: Knex, offset: number, limit: number): Promise<Round[]> {
-  const rows = await knex('rounds').orderBy([{ column: 'height', order: 'desc' }, { column: 'id', order: 'desc' }])
-    .offset(offset).limit(limit) as RoundRow[];
+  const rows = (await knex('rounds')
+    .orderBy([
+      { column: 'height', order: 'desc' },
+      { column: 'id', order: 'desc' },
+    ])
+    .offset(offset)
+    .limit(limit)) as RoundRow[];
   return rows.map(roundOfRow);
 }
 
@@ -89,7 +100,9 @@ export async function allRounds(knex: Knex): Promise<Round[]> {
 
 /** Lowest first. */
 export async function lostRounds(knex: Knex): Promise<Round[]> {
-  return (await knex('rounds').where({ state: 'lost' }).orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+  return ((await knex('rounds').where({ state: 'lost' }).orderBy(['height', 'id'])) as RoundRow[]).map(
+    roundOfRow,
+  );
 }
 
 export async function roundOfBlock(knex: Knex, hash: BlockHash): Promise<Round | null> {

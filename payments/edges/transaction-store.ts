@@ -5,8 +5,8 @@ import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
 import { invariant } from '../../shared/errors.js';
 import {
-  blockHash, blockHeight, satoshis, transactionId,
-  type BlockHash, type BlockHeight, type Satoshis, type TransactionId,
+  blockHash, blockHeight, satoshis, transactionId, type BlockHash, type BlockHeight, type Satoshis,
+  type TransactionId,
 } from '../../shared/units.js';
 import { coinKey } from '../core/coin-choice.js';
 import type { BatchState } from '../core/payout-state.js';
@@ -59,8 +59,13 @@ export async function storeTransaction(
     users.map(({ user_id }, position) => [user_id, withheld[position]] as const)));
   for (const payout of payouts) {
     const network_fee_sats = fees.get(payout.user_id);
-    invariant(network_fee_sats !== undefined, `Payout ${payout.id} is not in the transaction of batch ${batch_id}.`);
-    const changed = await transaction('payouts').where({ id: payout.id, state: 'active' }).update({ network_fee_sats });
+    invariant(
+      network_fee_sats !== undefined,
+      `Payout ${payout.id} is not in the transaction of batch ${batch_id}.`,
+    );
+    const changed = await transaction('payouts')
+      .where({ id: payout.id, state: 'active' })
+      .update({ network_fee_sats });
     invariant(changed === 1, `Payout ${payout.id} was no longer part of batch ${batch_id}.`);
   }
 }
@@ -71,14 +76,17 @@ export async function transactionOf(knex: Knex, batch_id: number): Promise<Payou
 }
 
 /** Every transaction ever signed, released ones too, oldest first. */
-export const allTransactions = (knex: Knex): Promise<PayoutTransaction[]> => transactions(knex, (rows) => rows);
+export const allTransactions = (knex: Knex): Promise<PayoutTransaction[]> =>
+  transactions(knex, (rows) => rows);
 
 /** Which batch's transaction it is and how that batch stands; null for a transaction that is not ours. */
 export async function batchOfTransaction(
   knex: Knex, txid: TransactionId,
 ): Promise<{ readonly batch_id: number; readonly state: BatchState } | null> {
-  const row = await knex('payout_transactions').join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
-    .where({ txid }).first<{ id: unknown; state: BatchState } | undefined>('payout_batches.id', 'payout_batches.state');
+  const row = await knex('payout_transactions')
+    .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+    .where({ txid })
+    .first<{ id: unknown; state: BatchState } | undefined>('payout_batches.id', 'payout_batches.state');
   return row ? { batch_id: smallInteger(row.id), state: row.state } : null;
 }
 
@@ -94,7 +102,10 @@ export async function knownTransaction(knex: Knex, txid: TransactionId): Promise
   return (await knex('payout_transactions').where({ txid }).first('id')) !== undefined;
 }
 
-/** Where it is in the active chain; null when it was reorganised out. Belongs with the change of the batch's state. */
+/**
+ * Where it is in the active chain; null when it was reorganised out. Belongs with the change of the
+ * batch's state.
+ */
 export async function recordConfirmation(
   transaction: Knex.Transaction, stored: PayoutTransaction, confirmed: PayoutTransaction['confirmed'],
 ): Promise<void> {
@@ -110,47 +121,71 @@ export async function freeCoins(transaction: Knex.Transaction, stored: PayoutTra
 
 /** Coins that a live transaction of ours spends or has spent, by `coinKey`. */
 export async function promisedCoins(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('payout_inputs').where({ live: 1 }).select<Record<string, unknown>[]>('txid', 'output_index');
-  return new Set(rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.output_index) })));
+  const rows = await knex('payout_inputs')
+    .where({ live: 1 })
+    .select<Record<string, unknown>[]>('txid', 'output_index');
+  return new Set(
+    rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.output_index) })),
+  );
 }
 
-/** Every coin that a transaction of the ledger was made to spend, by `coinKey`, and whether it may still be. */
-export async function coinsOfTheLedger(knex: Knex): Promise<Map<string, PayoutInput & { readonly live: boolean }>> {
+/**
+ * Every coin that a transaction of the ledger was made to spend, by `coinKey`, and whether it may still be.
+ */
+export async function coinsOfTheLedger(
+  knex: Knex,
+): Promise<Map<string, PayoutInput & { readonly live: boolean }>> {
   const rows = await knex('payout_inputs').orderBy('transaction_id')
     .select<Record<string, unknown>[]>('txid', 'output_index', 'amount_sats', 'live');
   return new Map(rows.map((row) => {
-    const coin = { txid: transactionId(String(row.txid)), index: smallInteger(row.output_index), amount: satoshis(integer(row.amount_sats)) };
+    const coin = {
+      txid: transactionId(String(row.txid)),
+      index: smallInteger(row.output_index),
+      amount: satoshis(integer(row.amount_sats)),
+    };
     return [coinKey(coin), { ...coin, live: row.live !== null }];
   }));
 }
 
 /** Change of every transaction that may be in the chain. */
 export async function changeOutputs(knex: Knex): Promise<PayoutInput[]> {
-  const rows = await knex('payout_transactions').join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
-    .whereNot('payout_batches.state', 'released').whereNotNull('change_index').orderBy('payout_transactions.id')
+  const rows = await knex('payout_transactions')
+    .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+    .whereNot('payout_batches.state', 'released')
+    .whereNotNull('change_index')
+    .orderBy('payout_transactions.id')
     .select<Record<string, unknown>[]>('txid', 'change_index', 'change_sats');
   return rows.map((row) => ({
-    txid: transactionId(String(row.txid)), index: smallInteger(row.change_index), amount: satoshis(integer(row.change_sats)),
+    txid: transactionId(String(row.txid)),
+    index: smallInteger(row.change_index),
+    amount: satoshis(integer(row.change_sats)),
   }));
 }
 
 /** Change outputs of confirmed and final payouts, by `coinKey`. */
 export async function ownChange(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('payout_transactions').join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
-    .whereIn('payout_batches.state', ['confirmed', 'final']).whereNotNull('change_index')
+  const rows = await knex('payout_transactions')
+    .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+    .whereIn('payout_batches.state', ['confirmed', 'final'])
+    .whereNotNull('change_index')
     .select<Record<string, unknown>[]>('txid', 'change_index');
-  return new Set(rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.change_index) })));
+  return new Set(
+    rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.change_index) })),
+  );
 }
 
 /** Coinbase transactions of credited rounds: the pool's income. */
 export async function creditedCoinbases(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('rounds').where({ state: 'credited' }).select<{ coinbase_txid: unknown }[]>('coinbase_txid');
+  const rows = await knex('rounds')
+    .where({ state: 'credited' })
+    .select<{ coinbase_txid: unknown }[]>('coinbase_txid');
   return new Set(rows.map(({ coinbase_txid }) => String(coinbase_txid)));
 }
 
 /** Network fees that signed but not yet final batches will take from the pool's fee account. */
 export async function poolFeesUnderway(knex: Knex): Promise<Satoshis> {
-  const rows = await knex('payout_transactions').join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+  const rows = await knex('payout_transactions')
+    .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
     .whereIn('payout_batches.state', ['prepared', 'broadcast', 'confirmed', 'held'])
     .where('payout_batches.network_fee_from', 'pool')
     .select<{ network_fee_sats: unknown }[]>('network_fee_sats');
@@ -164,9 +199,13 @@ async function transactions(
   const ids = rows.map((row) => smallInteger(row.id));
   const inputs = new Map<number, PayoutInput[]>(ids.map((id) => [id, []]));
   const of_all = knex('payout_inputs').orderBy(['txid', 'output_index']);
-  for (const row of await (ids.length === 1 ? of_all.where('transaction_id', ids[0]) : of_all) as Record<string, unknown>[]) {
+  for (const row of (await (ids.length === 1
+    ? of_all.where('transaction_id', ids[0])
+    : of_all)) as Record<string, unknown>[]) {
     inputs.get(smallInteger(row.transaction_id))?.push({
-      txid: transactionId(String(row.txid)), index: smallInteger(row.output_index), amount: satoshis(integer(row.amount_sats)),
+      txid: transactionId(String(row.txid)),
+      index: smallInteger(row.output_index),
+      amount: satoshis(integer(row.amount_sats)),
     });
   }
   return rows.map((row) => ({
@@ -175,10 +214,17 @@ async function transactions(
     txid: transactionId(String(row.txid)),
     raw_hex: String(row.raw_hex),
     network_fee_sats: satoshis(integer(row.network_fee_sats)),
-    change: row.change_index === null ? null
-      : { index: smallInteger(row.change_index), amount: satoshis(integer(row.change_sats)) },
-    confirmed: row.confirmed_height === null ? null
-      : { height: blockHeight(smallInteger(row.confirmed_height)), hash: blockHash(String(row.confirmed_hash)) },
+    change:
+      row.change_index === null
+        ? null
+        : { index: smallInteger(row.change_index), amount: satoshis(integer(row.change_sats)) },
+    confirmed:
+      row.confirmed_height === null
+        ? null
+        : {
+            height: blockHeight(smallInteger(row.confirmed_height)),
+            hash: blockHash(String(row.confirmed_hash)),
+          },
     inputs: inputs.get(smallInteger(row.id)) ?? [],
     prepared_at: String(row.prepared_at),
   }));
@@ -188,13 +234,19 @@ async function transactions(
 export async function roundOfCoinbase(
   knex: Knex, txid: TransactionId,
 ): Promise<{ readonly block_hash: BlockHash; readonly height: BlockHeight } | null> {
-  const row = await knex('rounds').where({ coinbase_txid: txid }).first<Record<string, unknown> | undefined>('block_hash', 'height');
-  return row ? { block_hash: blockHash(String(row.block_hash)), height: blockHeight(smallInteger(row.height)) } : null;
+  const row = await knex('rounds')
+    .where({ coinbase_txid: txid })
+    .first<Record<string, unknown> | undefined>('block_hash', 'height');
+  return row
+    ? { block_hash: blockHash(String(row.block_hash)), height: blockHeight(smallInteger(row.height)) }
+    : null;
 }
 
 /** Coinbase transactions of every block that was ever credited, and of the pool's blocks not settled yet. */
 export async function poolCoinbases(knex: Knex): Promise<Set<string>> {
-  const decided = await knex('rounds').whereIn('state', ['credited', 'lost']).select<{ coinbase_txid: unknown }[]>('coinbase_txid');
+  const decided = await knex('rounds')
+    .whereIn('state', ['credited', 'lost'])
+    .select<{ coinbase_txid: unknown }[]>('coinbase_txid');
   const found = await knex('blocks').select<{ coinbase_txid: unknown }[]>('coinbase_txid');
   return new Set([...decided, ...found].map(({ coinbase_txid }) => String(coinbase_txid)));
 }

@@ -15,7 +15,8 @@ import { batchesIn, payoutsOf, type Batch } from '../edges/batch-store.js';
 import { chainScan } from '../edges/facts.js';
 import { accountBalances, minerBalances } from '../edges/ledger-store.js';
 import {
-  allTransactions, creditedCoinbases, ownChange, poolCoinbases, promisedCoins, transactionOf, type PayoutTransaction,
+  allTransactions, creditedCoinbases, ownChange, poolCoinbases, promisedCoins, transactionOf,
+  type PayoutTransaction,
 } from '../edges/transaction-store.js';
 import { plannedOutputs } from './prepare.js';
 import { confirmationOf } from './sightings.js';
@@ -31,14 +32,26 @@ async function storedBytesAreThePayouts(context: PaymentsContext): Finding {
   const violations: string[] = [];
   for (const batch of batches) {
     const stored = await transactionOf(knex, batch.id);
-    if (stored === null) violations.push(`batch ${batch.id} is ${batch.state} without a transaction`);
-    else violations.push(...await unlikePayouts(context, batch, stored, await node.decode(stored.raw_hex), pool_script));
+    if (stored === null) {
+      violations.push(`batch ${batch.id} is ${batch.state} without a transaction`);
+    } else {
+      violations.push(
+        ...(await unlikePayouts(context, batch, stored, await node.decode(stored.raw_hex), pool_script)),
+      );
+    }
   }
-  return verdict(violations, `${batches.length} signed batches: bytes, txid, coins, outputs and fee are as promised`);
+  return verdict(
+    violations,
+    `${batches.length} signed batches: bytes, txid, coins, outputs and fee are as promised`,
+  );
 }
 
 async function unlikePayouts(
-  { database: { knex } }: PaymentsContext, batch: Batch, stored: PayoutTransaction, decoded: DecodedTransaction, pool_script: string,
+  { database: { knex } }: PaymentsContext,
+  batch: Batch,
+  stored: PayoutTransaction,
+  decoded: DecodedTransaction,
+  pool_script: string,
 ): Promise<string[]> {
   const payouts = await payoutsOf(knex, batch.id);
   const fees = new Map(payouts.map(({ user_id, network_fee_sats }) => [user_id, network_fee_sats ?? 0n]));
@@ -47,11 +60,21 @@ async function unlikePayouts(
   if (stored.change) wanted.splice(stored.change.index, 0, `${pool_script} ${stored.change.amount}`);
   const found: string[] = [];
   if (decoded.txid !== stored.txid) found.push('its bytes are another transaction');
-  if (decoded.outputs.map(({ script, amount }) => `${script} ${amount}`).join() !== wanted.join()) found.push('its outputs differ from its payouts');
-  if (decoded.inputs.map(coinKey).sort().join() !== stored.inputs.map(coinKey).sort().join()) found.push('its coins differ from those recorded');
-  const fee = sumSatoshis(stored.inputs.map(({ amount }) => amount)) - sumSatoshis(decoded.outputs.map(({ amount }) => amount));
-  if (fee !== stored.network_fee_sats) found.push(`it pays a network fee of ${fee} satoshis, recorded are ${stored.network_fee_sats}`);
-  if (sumSatoshis(payouts.map(({ planned_sats }) => planned_sats)) !== batch.planned_sats) found.push('its payouts do not sum to what was planned');
+  if (decoded.outputs.map(({ script, amount }) => `${script} ${amount}`).join() !== wanted.join()) {
+    found.push('its outputs differ from its payouts');
+  }
+  if (decoded.inputs.map(coinKey).sort().join() !== stored.inputs.map(coinKey).sort().join()) {
+    found.push('its coins differ from those recorded');
+  }
+  const fee =
+    sumSatoshis(stored.inputs.map(({ amount }) => amount))
+    - sumSatoshis(decoded.outputs.map(({ amount }) => amount));
+  if (fee !== stored.network_fee_sats) {
+    found.push(`it pays a network fee of ${fee} satoshis, recorded are ${stored.network_fee_sats}`);
+  }
+  if (sumSatoshis(payouts.map(({ planned_sats }) => planned_sats)) !== batch.planned_sats) {
+    found.push('its payouts do not sum to what was planned');
+  }
   return found.map((fault) => `batch ${batch.id}: ${fault}`);
 }
 
@@ -73,13 +96,19 @@ async function confirmedIsInTheChain(context: PaymentsContext): Finding {
     const outputs = plannedOutputs(await payoutsOf(knex, batch.id)).length + (stored?.change ? 1 : 0);
     const seen = stored && await confirmationOf(context, stored, outputs);
     const header = stored?.confirmed ? await context.node.header(stored.confirmed.hash) : null;
-    if (!seen && !(header && header.confirmations > 0)) violations.push(`batch ${batch.id} is ${batch.state} and not in the active chain`);
-    else if (seen && seen.hash !== stored?.confirmed?.hash) violations.push(`batch ${batch.id} is in block ${seen.hash}, recorded is another`);
+    if (!seen && !(header && header.confirmations > 0)) {
+      violations.push(`batch ${batch.id} is ${batch.state} and not in the active chain`);
+    } else if (seen && seen.hash !== stored?.confirmed?.hash) {
+      violations.push(`batch ${batch.id} is in block ${seen.hash}, recorded is another`);
+    }
   }
   return verdict(violations, `${batches.length} confirmed and final batches are in the active chain`);
 }
 
-/** By the chain alone: what confirmed spends of the pool's wallet pay to each script, against its users' credits. */
+/**
+ * By the chain alone: what confirmed spends of the pool's wallet pay to each script, against its users'
+ * credits.
+ */
 async function nobodyIsPaidTwice({ config, database: { knex }, node }: PaymentsContext): Finding {
   const paid = new Map<string, { sats: bigint; by_us: boolean }>();
   const stored = new Set((await allTransactions(knex)).map(({ txid }) => String(txid)));
@@ -87,7 +116,10 @@ async function nobodyIsPaidTwice({ config, database: { knex }, node }: PaymentsC
     if (spend.confirmations <= 0) continue;
     for (const { script, amount } of (await node.decode(spend.raw_hex)).outputs) {
       const before = paid.get(script);
-      paid.set(script, { sats: (before?.sats ?? 0n) + amount, by_us: before?.by_us === true || stored.has(spend.txid) });
+      paid.set(script, {
+        sats: (before?.sats ?? 0n) + amount,
+        by_us: before?.by_us === true || stored.has(spend.txid),
+      });
     }
   }
   const pool_script = await poolScript(node, config);
@@ -103,8 +135,16 @@ async function nobodyIsPaidTwice({ config, database: { knex }, node }: PaymentsC
   for (const [script, { sats, by_us }] of paid) {
     const due = earned.get(script);
     if (script === pool_script || (!due && !by_us)) continue;
-    if (!due) violations.push(`${formatCoins(satoshis(sats))} went to a script of no user (${script.slice(0, 80)})`);
-    else if (sats > due.sats) violations.push(`${due.names.join(', ')} got ${formatCoins(satoshis(sats))} on the chain and earned ${formatCoins(satoshis(due.sats))}`);
+    if (!due) {
+      violations.push(
+        `${formatCoins(satoshis(sats))} went to a script of no user (${script.slice(0, 80)})`,
+      );
+    } else if (sats > due.sats) {
+      violations.push(
+        `${due.names.join(', ')} got ${formatCoins(satoshis(sats))} `
+          + `on the chain and earned ${formatCoins(satoshis(due.sats))}`,
+      );
+    }
   }
   return verdict(violations, `${earned.size} scripts of users, none got more than its users earned`);
 }
@@ -112,11 +152,22 @@ async function nobodyIsPaidTwice({ config, database: { knex }, node }: PaymentsC
 async function coinsAreThePools({ database: { knex } }: PaymentsContext): Finding {
   const coinbases = await poolCoinbases(knex);
   const transactions = await allTransactions(knex);
-  const change = new Set(transactions.flatMap(({ txid, change: own }) => (own ? [coinKey({ txid, index: own.index })] : [])));
-  const violations = transactions.flatMap(({ batch_id, inputs }) => inputs
-    .filter((coin) => !coinbases.has(coin.txid) && !change.has(coinKey(coin)))
-    .map((coin) => `batch ${batch_id} spends ${coinKey(coin)}, neither a settled block's coin nor change of a payout`));
-  return verdict(violations, `${transactions.length} transactions spend only coins of settled blocks and own change`);
+  const change = new Set(
+    transactions.flatMap(({ txid, change: own }) => (own ? [coinKey({ txid, index: own.index })] : [])),
+  );
+  const violations = transactions.flatMap(({ batch_id, inputs }) =>
+    inputs
+      .filter((coin) => !coinbases.has(coin.txid) && !change.has(coinKey(coin)))
+      .map(
+        (coin) =>
+          `batch ${batch_id} spends ${coinKey(coin)}, `
+          + "neither a settled block's coin nor change of a payout",
+      ),
+  );
+  return verdict(
+    violations,
+    `${transactions.length} transactions spend only coins of settled blocks and own change`,
+  );
 }
 
 async function walletSpendsAreKnown(context: PaymentsContext): Finding {
@@ -129,15 +180,35 @@ async function walletSpendsAreKnown(context: PaymentsContext): Finding {
   let other_spends = 0;
   for (const spend of await node.walletSpends(await beforeTheFloor(knex, node))) {
     if (known.has(spend.txid) || spend.confirmations < 0) continue;
-    const coin = (await node.decode(spend.raw_hex)).inputs.find((input) => from_pool.has(input.txid) && !acknowledged.has(input));
-    if (coin) violations.push(`${spend.txid} spends the pool's coin ${coinKey(coin)} and is no payout of this ledger (was the database restored?)`);
-    else other_spends += 1;
+    const coin = (await node.decode(spend.raw_hex)).inputs.find(
+      (input) => from_pool.has(input.txid) && !acknowledged.has(input),
+    );
+    if (coin) {
+      violations.push(
+        `${spend.txid} spends the pool's coin ${coinKey(coin)} and `
+          + 'is no payout of this ledger (was the database restored?)',
+      );
+    } else {
+      other_spends += 1;
+    }
   }
   const pool_script = await poolScript(node, config);
-  const knowledge = { pool_script, coinbases: await creditedCoinbases(knex), own_change: await ownChange(knex), promised: await promisedCoins(knex) };
-  const others = (await node.walletCoins()).filter((coin) => !isOurs(coin, knowledge) && !from_pool.has(coin.txid));
-  return verdict(violations, `the wallet's spends of pool coins are payouts of this ledger; it also holds ${othersText(others)} `
-    + `that payments never touches, and has made ${other_spends} spends of such coins or that an operator acknowledged`);
+  const knowledge = {
+    pool_script,
+    coinbases: await creditedCoinbases(knex),
+    own_change: await ownChange(knex),
+    promised: await promisedCoins(knex),
+  };
+  const others = (await node.walletCoins()).filter(
+    (coin) => !isOurs(coin, knowledge) && !from_pool.has(coin.txid),
+  );
+  return verdict(
+    violations,
+    "the wallet's spends of pool coins are payouts of this ledger; "
+      + `it also holds ${othersText(others)} `
+      + `that payments never touches, and has made ${other_spends} `
+      + 'spends of such coins or that an operator acknowledged',
+  );
 }
 
 const othersText = (coins: readonly { readonly amount: Satoshis }[]): string =>
@@ -148,10 +219,16 @@ async function everyBatchHasOneState({ database: { knex } }: PaymentsContext): F
   const batches = await batchesIn(knex, batch_states);
   for (const batch of batches) {
     const stored = await transactionOf(knex, batch.id);
-    if (batch.state === 'planned' && stored) violations.push(`batch ${batch.id} is planned and has a transaction`);
+    if (batch.state === 'planned' && stored) {
+      violations.push(`batch ${batch.id} is planned and has a transaction`);
+    }
   }
   const unaccepted = batches.filter(({ state }) => state === 'planned' || state === 'prepared');
-  if (unaccepted.length > 1) violations.push(`batches ${unaccepted.map(({ id }) => id).join(', ')} are not accepted; there may be one`);
+  if (unaccepted.length > 1) {
+    violations.push(
+      `batches ${unaccepted.map(({ id }) => id).join(', ')} are not accepted; there may be one`,
+    );
+  }
   return verdict(violations, `${batches.length} batches, ${unaccepted.length} not yet accepted`);
 }
 

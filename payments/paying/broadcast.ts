@@ -2,8 +2,8 @@
 // is harmless; only after the node has it does prepared become broadcast. Dying between both sends the same
 // bytes once more. A node that forgot its mempool is given what it forgot. What the node says is believed
 // this far: accepted, or in the chain already, is success; missing inputs may mean "paid long ago", so the
-// spender of the coin is looked for; a refusal, or coins that are missing without a reason, is tried again for a
-// day, then a person has to look. It never
+// spender of the coin is looked for; a refusal, or coins that are missing without a reason, is tried
+// again for a day, then a person has to look. It never
 // signs anything, and never sends while an incident stops paying what has not been sent.
 import { invariant } from '../../shared/errors.js';
 import { timeText } from '../../shared/database/database.js';
@@ -16,7 +16,9 @@ import { whyPayingStopped } from './plan.js';
 import { confirmationOf, isSeen, obstacleOf } from './sightings.js';
 
 const refused_limit_ms = 24 * 60 * 60 * 1000;
-/** Since when the node has refused a batch without a break; by the monotonic clock, so a restart begins anew. */
+/**
+ * Since when the node has refused a batch without a break; by the monotonic clock, so a restart begins anew.
+ */
 const refused_since = new WeakMap<PaymentsContext, Map<number, number>>();
 
 /** 'progress', or a sentence why this batch waits, or null when there is nothing to do for it. */
@@ -48,7 +50,9 @@ export async function readSent({ database: { knex } }: PaymentsContext, batch: B
 
 async function advance(context: PaymentsContext, sent: Sent): Promise<Outcome> {
   const { batch, stored, outputs } = sent;
-  if (await isSeen(context, stored, outputs)) return batch.state === 'prepared' ? accept(context, sent) : null;
+  if (await isSeen(context, stored, outputs)) {
+    return batch.state === 'prepared' ? accept(context, sent) : null;
+  }
   const stopped = batch.state === 'prepared' ? await whyPayingStopped(context) : null;
   if (stopped !== null) return { waits: stopped };
 
@@ -68,7 +72,10 @@ async function advance(context: PaymentsContext, sent: Sent): Promise<Outcome> {
   }
 }
 
-async function accept({ database, lease, clock, log }: PaymentsContext, { batch, stored }: Sent): Promise<Outcome> {
+async function accept(
+  { database, lease, clock, log }: PaymentsContext,
+  { batch, stored }: Sent,
+): Promise<Outcome> {
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     await changeState(transaction, batch, 'accept', timeText(clock.now_ms()));
@@ -78,17 +85,31 @@ async function accept({ database, lease, clock, log }: PaymentsContext, { batch,
 }
 
 /** Ambiguous: confirmed and spent long ago, or spent by someone else, or gone with its block. */
-async function inputsMissing(context: PaymentsContext, sent: Sent, refusals: Map<number, number>): Promise<Outcome> {
+async function inputsMissing(
+  context: PaymentsContext,
+  sent: Sent,
+  refusals: Map<number, number>,
+): Promise<Outcome> {
   if (await confirmationOf(context, sent.stored, sent.outputs)) {
     return sent.batch.state === 'prepared' ? accept(context, sent) : null;
   }
   const obstacle = await obstacleOf(context, sent.stored);
   if (obstacle === null) {
-    return refused(context, sent.batch, 'The node does not have its coins, and nothing is known that spent them.', refusals);
+    return refused(
+      context,
+      sent.batch,
+      'The node does not have its coins, and nothing is known that spent them.',
+      refusals,
+    );
   }
   refusals.delete(sent.batch.id);
   if (!obstacle.dead) return { waits: obstacle.sentence };
-  await hold(context, sent.batch, 'payout_conflicted', `${obstacle.sentence} Its transaction can never confirm.`);
+  await hold(
+    context,
+    sent.batch,
+    'payout_conflicted',
+    `${obstacle.sentence} Its transaction can never confirm.`,
+  );
   return 'progress';
 }
 

@@ -1,6 +1,6 @@
 // One move: ask the node about the names of users with money, a handful at a time, and write the answers down
-// in one transaction. A call that fails throws before anything is written: silence never makes a name invalid.
-// Quarantined names are asked about again once a day, in case the rules or the wallet have changed.
+// in one transaction. A call that fails throws before anything is written: silence never makes a name
+// invalid. Quarantined names are asked about again once a day, in case the rules or the wallet have changed.
 import { timeText } from '../../shared/database/database.js';
 import { printable } from '../../shared/username.js';
 import { poolScript } from '../chain-view.js';
@@ -21,15 +21,26 @@ export async function checkAddresses(context: PaymentsContext): Promise<'progres
   for (const user of users) decided.push({ user, decision: await decide(context, user, pool_script) });
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    for (const { user, decision } of decided) await recordAddress(transaction, user.user_id, decision, timeText(now_ms));
+    for (const { user, decision } of decided) {
+      await recordAddress(transaction, user.user_id, decision, timeText(now_ms));
+    }
   });
   for (const { user, decision } of decided) {
-    if (decision.state === 'quarantined') log.warn('a name cannot be paid; its balance is kept', { user: printable(user.name), reason: decision.reason });
+    if (decision.state === 'quarantined') {
+      log.warn('a name cannot be paid; its balance is kept', {
+        user: printable(user.name),
+        reason: decision.reason,
+      });
+    }
   }
   return 'progress';
 }
 
-async function decide({ node }: PaymentsContext, user: NamedUser, pool_script: string): Promise<AddressDecision> {
+async function decide(
+  { node }: PaymentsContext,
+  user: NamedUser,
+  pool_script: string,
+): Promise<AddressDecision> {
   const address = addressText(user.name);
   const facts = address === null ? null : await node.address(address);
   const is_mine = address !== null && facts?.valid === true && await node.isMine(address);

@@ -13,24 +13,41 @@ const looked_at = 'closes the incident as looked at; paying goes on with the led
 
 /** What `resume` does for each kind of incident that is about no batch. */
 const resumes: ReadonlyMap<string, string> = new Map([
-  ['foreign_spend', 'records that this spend is accounted for outside this ledger; paying goes on with the ledger as it stands: '
-    + 'first make sure that it paid nobody whom the ledger still owes'],
-  ['block_lost', 'records that the chain was looked at; paying goes on: credits not yet paid were taken back, what was paid is '
-    + 'the pool\'s loss (orphan_loss)'],
+  [
+    'foreign_spend',
+    'records that this spend is accounted for outside this ledger; '
+      + 'paying goes on with the ledger as it stands: '
+      + 'first make sure that it paid nobody whom the ledger still owes',
+  ],
+  [
+    'block_lost',
+    'records that the chain was looked at; paying goes on: '
+      + 'credits not yet paid were taken back, what was paid is '
+      + "the pool's loss (orphan_loss)",
+  ],
   ['coinbase_mismatch', 'settles the block by the coinbase that the node shows, and paying goes on'],
-  ['disputed_counts', 'closes the incident once accounting has decided (`obtc-accounting resolve <snapshot>`), and is refused '
-    + 'until then; settling goes on by itself'],
+  [
+    'disputed_counts',
+    'closes the incident once accounting has decided '
+      + '(`obtc-accounting resolve <snapshot>`), and is refused '
+      + 'until then; settling goes on by itself',
+  ],
 ]);
 
 export function choicesFor(incident: { readonly kind: string; readonly subject: string }): readonly Choice[] {
   const batch_id = heldBatchOf(incident);
   if (batch_id === null) return [{ choice: 'resume', does: resumes.get(incident.kind) ?? looked_at }];
   return [
-    { choice: 'retry', does: `sends the stored transaction of batch ${batch_id} again, the same bytes, and follows it` },
+    {
+      choice: 'retry',
+      does: `sends the stored transaction of batch ${batch_id} again, the same bytes, and follows it`,
+    },
     {
       choice: 'release',
-      does: `gives the amounts of batch ${batch_id} back to their users' balances, to be paid by a later batch; ` +
-        'refused unless its transaction is proved dead, because otherwise they could be paid twice',
+      does:
+        `gives the amounts of batch ${batch_id} back to their users' balances, `
+        + 'to be paid by a later batch; '
+        + 'refused unless its transaction is proved dead, because otherwise they could be paid twice',
     },
   ];
 }

@@ -8,7 +8,12 @@ import { incidentSubjects, raiseIncident } from '../edges/incident-store.js';
 
 export type HoldKind = 'payout_conflicted' | 'payout_rejected';
 
-export async function hold(context: PaymentsContext, batch: Batch, kind: HoldKind, reason: string): Promise<void> {
+export async function hold(
+  context: PaymentsContext,
+  batch: Batch,
+  kind: HoldKind,
+  reason: string,
+): Promise<void> {
   const { database, lease, clock, log } = context;
   const now = timeText(clock.now_ms());
   const detail = `Batch ${batch.id} is held. ${reason}`;
@@ -24,11 +29,20 @@ export async function hold(context: PaymentsContext, batch: Batch, kind: HoldKin
 /** The batch of an incident raised here; null for incidents about other things. */
 export function heldBatchOf(incident: { readonly kind: string; readonly subject: string }): number | null {
   const match = /^batch (\d+)(?: \(\d+\))?$/.exec(incident.subject);
-  return match && (incident.kind === 'payout_conflicted' || incident.kind === 'payout_rejected') ? Number(match[1]) : null;
+  return match && (incident.kind === 'payout_conflicted' || incident.kind === 'payout_rejected')
+    ? Number(match[1])
+    : null;
 }
 
-/** `batch 3`, or `batch 3 (2)` when it was held for the same reason before: what was resolved stays as it was said. */
-async function freshSubject(transaction: Knex.Transaction, kind: HoldKind, batch_id: number): Promise<string> {
+/**
+ * `batch 3`, or `batch 3 (2)` when it was held for the same reason before: what was resolved stays as
+ * it was said.
+ */
+async function freshSubject(
+  transaction: Knex.Transaction,
+  kind: HoldKind,
+  batch_id: number,
+): Promise<string> {
   const known = await incidentSubjects(transaction, kind);
   const first = `batch ${batch_id}`;
   if (!known.has(first)) return first;

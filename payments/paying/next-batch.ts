@@ -42,7 +42,10 @@ export async function paymentTerms(
 }
 
 /** The coins that payments may spend now, oldest first. Whatever else the wallet holds is never touched. */
-export async function spendableCoins({ database: { knex }, node }: PaymentsContext, pool_script: string): Promise<Coin[]> {
+export async function spendableCoins(
+  { database: { knex }, node }: PaymentsContext,
+  pool_script: string,
+): Promise<Coin[]> {
   const known = {
     pool_script,
     coinbases: await creditedCoinbases(knex),
@@ -76,16 +79,29 @@ export async function nextBatch(context: PaymentsContext): Promise<NextBatch> {
     const known = addresses.get(user_id);
     if (known === undefined) continue;
     const { address, script } = known;
-    if (known.state === 'quarantined' || address === null || script === null) quarantined.push({ ...known, balance_sats });
-    else payees.push({ user_id, name, address, script, balance_sats });
+    if (known.state === 'quarantined' || address === null || script === null) {
+      quarantined.push({ ...known, balance_sats });
+    } else {
+      payees.push({ user_id, name, address, script, balance_sats });
+    }
   }
   const plan = planPayouts(payees, {
     min_payout_sats: config.min_payout_sats, outputs_max: config.max_outputs_per_transaction,
   });
   const base = { quarantined, unchecked: owed.length - payees.length - quarantined.length };
-  if (plan.outputs.length === 0) return { ...base, draft: null, fee_rate: null, waiting: plan.waiting, postponed: null };
+  if (plan.outputs.length === 0) {
+    return { ...base, draft: null, fee_rate: null, waiting: plan.waiting, postponed: null };
+  }
   const terms = await paymentTerms(context, config.network_fee_from);
-  if ('postponed' in terms) return { ...base, draft: null, fee_rate: null, waiting: plan.waiting, postponed: terms.postponed };
+  if ('postponed' in terms) {
+    return { ...base, draft: null, fee_rate: null, waiting: plan.waiting, postponed: terms.postponed };
+  }
   const { draft, waiting } = draftPayout(plan.outputs, terms);
-  return { ...base, draft, fee_rate: terms.fee_rate, waiting: [...waiting, ...plan.waiting], postponed: null };
+  return {
+    ...base,
+    draft,
+    fee_rate: terms.fee_rate,
+    waiting: [...waiting, ...plan.waiting],
+    postponed: null,
+  };
 }

@@ -31,7 +31,10 @@ export async function plan(context: PaymentsContext): Promise<'progress' | 'idle
     return reserveBatch(transaction, draft.outputs, config.network_fee_from, now);
   });
   waits.because('plan', null);
-  log.info(`batch ${batch_id} planned: ${draft.outputs.length} outputs, ${formatCoins(draft.planned_sats)}`, { batch_id });
+  log.info(
+    `batch ${batch_id} planned: ${draft.outputs.length} outputs, ${formatCoins(draft.planned_sats)}`,
+    { batch_id },
+  );
   return 'progress';
 }
 

@@ -1,6 +1,7 @@
-// When the node refuses to build a transaction: which of its addresses does it refuse? Those are quarantined and
-// their amounts given back in one transaction, so that one name never holds up the others. Every output is tried
-// by itself, which changes nothing at the node; a node that stays silent accuses nobody.
+// When the node refuses to build a transaction: which of its addresses does it refuse? Those are
+// quarantined and their amounts given back in one transaction, so that one name never holds up the
+// others. Every output is tried by itself, which changes nothing at the node; a node that stays silent
+// accuses nobody.
 import { timeText } from '../../shared/database/database.js';
 import { OutsideFailure } from '../../shared/errors.js';
 import { printable } from '../../shared/username.js';
@@ -33,10 +34,20 @@ export async function quarantineRefused(
     for (const { user_id, address, script } of refused) {
       await recordAddress(transaction, user_id, { state: 'quarantined', address, script, reason }, now);
     }
-    await releasePayouts(transaction, batch, refused, remaining, `batch ${batch.id}: ${refused.length} names cannot be paid. ${reason}`, now);
+    await releasePayouts(
+      transaction,
+      batch,
+      refused,
+      remaining,
+      `batch ${batch.id}: ${refused.length} names cannot be paid. ${reason}`,
+      now,
+    );
   });
-  for (const { name } of refused) log.warn('a name cannot be paid; its balance is kept', { user: printable(name), reason });
+  for (const { name } of refused) {
+    log.warn('a name cannot be paid; its balance is kept', { user: printable(name), reason });
+  }
   return true;
 }
 
-const isRefusal = (failure: unknown): boolean => failure instanceof OutsideFailure && failure.kind === 'refused';
+const isRefusal = (failure: unknown): boolean =>
+  failure instanceof OutsideFailure && failure.kind === 'refused';

@@ -27,10 +27,16 @@ export const payoutRequests: Readonly<Record<string, RequestHandler>> = {
 
 const refuse = (detail: string): RequestDecision => ({ outcome: 'refused', detail });
 
-async function resolve(context: PaymentsContext, incident_id: number, choice: string): Promise<RequestDecision> {
+async function resolve(
+  context: PaymentsContext,
+  incident_id: number,
+  choice: string,
+): Promise<RequestDecision> {
   const incident = await incidentById(context.database.knex, incident_id);
   if (!incident) return refuse(`There is no incident ${incident_id}.`);
-  if (incident.state !== 'open') return refuse(`Incident ${incident_id} is resolved already: ${incident.resolution ?? ''}`);
+  if (incident.state !== 'open') {
+    return refuse(`Incident ${incident_id} is resolved already: ${incident.resolution ?? ''}`);
+  }
   const choices = choicesFor(incident).map((one) => one.choice);
   if (!choices.includes(choice as ChoiceName)) {
     return refuse(`Incident ${incident_id} (${incident.kind}) leaves these choices: ${choices.join(', ')}.`);
@@ -42,11 +48,15 @@ async function resolve(context: PaymentsContext, incident_id: number, choice: st
   return choice === 'retry' ? retry(context, incident, batch) : release(context, incident, batch);
 }
 
-/** Disputed counts are accounting's to decide: closing the incident before would only hide why settling waits. */
+/**
+ * Disputed counts are accounting's to decide: closing the incident before would only hide why settling waits.
+ */
 async function resume(context: PaymentsContext, incident: Incident): Promise<RequestDecision> {
   const waits = incident.kind === 'disputed_counts' ? await disputedNow(context, incident.subject) : null;
   if (waits === null) return closing(context, incident, 'An operator has looked and lets paying go on.');
-  return refuse(`${waits}: decide with \`obtc-accounting resolve <snapshot>\`, and settling goes on by itself.`);
+  return refuse(
+    `${waits}: decide with \`obtc-accounting resolve <snapshot>\`, and settling goes on by itself.`,
+  );
 }
 
 /** Closes the incident in the same transaction as `more`. */
@@ -66,18 +76,29 @@ function closing(
 }
 
 const retry = (context: PaymentsContext, incident: Incident, batch: Batch): RequestDecision =>
-  closing(context, incident, `Batch ${batch.id} is ${batch.held_from ?? ''} again and its stored transaction is sent again.`,
-    (transaction, now) => changeState(transaction, batch, 'retry', now));
+  closing(
+    context,
+    incident,
+    `Batch ${batch.id} is ${batch.held_from ?? ''} again and its stored transaction is sent again.`,
+    (transaction, now) => changeState(transaction, batch, 'retry', now),
+  );
 
 async function release(context: PaymentsContext, incident: Incident, batch: Batch): Promise<RequestDecision> {
   const { stored, outputs } = await readSent(context, batch);
   if (await confirmationOf(context, stored, outputs)) {
-    return refuse(`The transaction of batch ${batch.id} is in the chain: its users are paid. Choose retry, and it is followed.`);
+    return refuse(
+      `The transaction of batch ${batch.id} is in the chain: `
+        + 'its users are paid. Choose retry, and it is followed.',
+    );
   }
   const obstacle = await obstacleOf(context, stored);
   if (!obstacle?.dead) {
-    return refuse(`The transaction of batch ${batch.id} could still confirm, so releasing it could pay its users twice. ` +
-      (obstacle?.sentence ?? 'Remove the reason why the node refuses it (for too low a fee, `prioritisetransaction` helps) and choose retry.'));
+    const sentence = obstacle?.sentence ?? 'Remove the reason why the node refuses it '
+      + '(for too low a fee, `prioritisetransaction` helps) and choose retry.';
+    return refuse(
+      `The transaction of batch ${batch.id} could still confirm, `
+        + `so releasing it could pay its users twice. ${sentence}`,
+    );
   }
   const payouts = await payoutsOf(context.database.knex, batch.id);
   const detail = `Batch ${batch.id} is released and its amounts are balances again. ${obstacle.sentence}`;

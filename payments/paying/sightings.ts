@@ -28,13 +28,20 @@ export async function confirmationOf(
 }
 
 /** Is it in the mempool or the chain, as far as one of its outputs shows? */
-export async function isSeen({ node }: PaymentsContext, stored: PayoutTransaction, outputs: number): Promise<boolean> {
+export async function isSeen(
+  { node }: PaymentsContext,
+  stored: PayoutTransaction,
+  outputs: number,
+): Promise<boolean> {
   const known = await node.walletTransaction(stored.txid);
   if (known && known.confirmations > 0) return true;
   return (await outputConfirmations(node, stored, outputs)) !== null;
 }
 
-/** Confirmations of the first output that is unspent (0: in the mempool); null when none is. Change is asked for first. */
+/**
+ * Confirmations of the first output that is unspent (0: in the mempool); null when none is. Change is
+ * asked for first.
+ */
 async function outputConfirmations(
   node: PaymentsContext['node'], stored: PayoutTransaction, outputs: number,
 ): Promise<number | null> {
@@ -51,12 +58,24 @@ export interface Obstacle {
   readonly dead: boolean;
 }
 
-/** What keeps a transaction out of the chain whose inputs the node does not have; null when nothing is known. */
-export async function obstacleOf(context: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
-  return (await foreignSpender(context, stored)) ?? (await goneCoin(context, stored)) ?? goneChange(context, stored);
+/**
+ * What keeps a transaction out of the chain whose inputs the node does not have; null when nothing is known.
+ */
+export async function obstacleOf(
+  context: PaymentsContext,
+  stored: PayoutTransaction,
+): Promise<Obstacle | null> {
+  return (
+    (await foreignSpender(context, stored))
+    ?? (await goneCoin(context, stored))
+    ?? goneChange(context, stored)
+  );
 }
 
-async function foreignSpender({ config, node }: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
+async function foreignSpender(
+  { config, node }: PaymentsContext,
+  stored: PayoutTransaction,
+): Promise<Obstacle | null> {
   const own = new Set(stored.inputs.map(coinKey));
   for (const spend of await node.walletSpends(null)) {
     if (spend.txid === stored.txid || spend.confirmations <= 0) continue;
@@ -64,36 +83,54 @@ async function foreignSpender({ config, node }: PaymentsContext, stored: PayoutT
     if (!coin) continue;
     const depth = spend.confirmations;
     return {
-      sentence: `Its coin ${coinKey(coin)} was spent by ${spend.txid}, which is no payout of this batch, ${depth} of ` +
-        `${config.payout_confirmations} confirmations ago.`,
+      sentence:
+        `Its coin ${coinKey(coin)} was spent by ${spend.txid}, `
+        + `which is no payout of this batch, ${depth} of `
+        + `${config.payout_confirmations} confirmations ago.`,
       dead: depth >= config.payout_confirmations,
     };
   }
   return null;
 }
 
-/** The block that a coin came from has left the chain: dead once the chain above the gap is as deep as maturity. */
-async function goneCoin({ database, node }: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
+/**
+ * The block that a coin came from has left the chain: dead once the chain above the gap is as deep as
+ * maturity.
+ */
+async function goneCoin(
+  { database, node }: PaymentsContext,
+  stored: PayoutTransaction,
+): Promise<Obstacle | null> {
   const { tip_height } = await node.chainInfo();
   for (const coin of stored.inputs) {
     const round = await roundOfCoinbase(database.knex, coin.txid);
     if (!round || await stands(node, round)) continue;
     const depth = tip_height - round.height + 1;
     return {
-      sentence: `Its coin ${coinKey(coin)} comes from block ${round.block_hash} at height ${round.height}, which left the chain.`,
+      sentence:
+        `Its coin ${coinKey(coin)} comes from block ${round.block_hash} `
+        + `at height ${round.height}, which left the chain.`,
       dead: depth >= coinbase_confirmations_min,
     };
   }
   return null;
 }
 
-/** The change that it spends was made by a payout that is not in the chain: dead once that one was given up as dead. */
-async function goneChange({ database: { knex } }: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
+/**
+ * The change that it spends was made by a payout that is not in the chain: dead once that one was given
+ * up as dead.
+ */
+async function goneChange(
+  { database: { knex } }: PaymentsContext,
+  stored: PayoutTransaction,
+): Promise<Obstacle | null> {
   for (const coin of stored.inputs) {
     const parent = await batchOfTransaction(knex, coin.txid);
     if (!parent || parent.state === 'confirmed' || parent.state === 'final') continue;
     return {
-      sentence: `Its coin ${coinKey(coin)} is the change of batch ${parent.batch_id}, which is ${parent.state}.`,
+      sentence:
+        `Its coin ${coinKey(coin)} is the change of batch ${parent.batch_id}, `
+        + `which is ${parent.state}.`,
       dead: parent.state === 'released',
     };
   }

@@ -86,7 +86,11 @@ async function blockWithCoinbase(rpc: Rpc, hash: BlockHash): ReturnType<ChainNod
   });
   if (!block) return null;
   const [coinbase] = block.tx;
-  return { ...toHeader(block), coinbase_txid: coinbase.txid, coinbase_outputs: coinbase.vout.map(shape.toOutput) };
+  return {
+    ...toHeader(block),
+    coinbase_txid: coinbase.txid,
+    coinbase_outputs: coinbase.vout.map(shape.toOutput),
+  };
 }
 
 type WalletReads = Pick<WalletNode, 'isMine' | 'unspentOutput' | 'walletCoins' | 'walletTransaction'
@@ -111,7 +115,11 @@ function walletReads(rpc: Rpc): WalletReads {
     balances: async () => (await rpc.call(shape.balancesShape, 'getbalances')).mine,
     walletSpends: (since) => walletSpends(rpc, since),
     decode: async (raw_hex) => {
-      const { txid, vsize, weight, vin, vout } = await rpc.call(shape.decodedShape, 'decoderawtransaction', raw_hex);
+      const { txid, vsize, weight, vin, vout } = await rpc.call(
+        shape.decodedShape,
+        'decoderawtransaction',
+        raw_hex,
+      );
       const inputs = vin.map((input) => ({ txid: input.txid, index: input.vout }));
       return { txid, virtual_size: vsize, weight, inputs, outputs: vout.map(shape.toOutput) };
     },
@@ -150,7 +158,9 @@ async function walletTransaction(rpc: Rpc, txid: TransactionId): Promise<WalletT
 async function walletSpends(rpc: Rpc, since: BlockHash | null): Promise<WalletTransaction[]> {
   const after = since === null ? [] : [since];
   const { transactions } = await rpc.call(shape.sinceBlockShape, 'listsinceblock', ...after);
-  const txids = new Set(transactions.flatMap(({ category, txid }) => (category === 'send' && txid ? [txid] : [])));
+  const txids = new Set(
+    transactions.flatMap(({ category, txid }) => (category === 'send' && txid ? [txid] : [])),
+  );
   const spends: WalletTransaction[] = [];
   for (const txid of txids) {
     const transaction = await walletTransaction(rpc, txid);
@@ -176,9 +186,13 @@ function walletActs(rpc: Rpc, passphrase: string | null): WalletActs {
       const signed = await rpc.call(shape.signedShape, 'signrawtransactionwithwallet', raw_hex);
       if (signed.complete) return signed.hex;
       const reason = shown(signed.errors?.[0]?.error ?? 'no reason given');
-      throw new OutsideFailure('refused', 'node',
-        `The wallet cannot sign this transaction completely (${reason}); is every input an unspent coin of it?`,
-        'incomplete');
+      throw new OutsideFailure(
+        'refused',
+        'node',
+        `The wallet cannot sign this transaction completely (${reason}); `
+        + 'is every input an unspent coin of it?',
+        'incomplete',
+      );
     },
     unlocked: async (work) => {
       if (passphrase === null || !(await unlock(rpc, passphrase))) return work();

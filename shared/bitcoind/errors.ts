@@ -22,8 +22,12 @@ const refused = (remedy: string): Meaning => ({ kind: 'refused', remedy });
 const retry = (remedy: string): Meaning => ({ kind: 'retry', remedy });
 const unknown = (remedy: string): Meaning => ({ kind: 'unknown', remedy });
 
-const wrongCall = refused('this node does not understand the call; is it a version that is supported (0.20 or later)?');
-const nameWallet = refused('name a wallet that the node has loaded in the key "wallet" (see bitcoin-cli listwallets)');
+const wrongCall = refused(
+  'this node does not understand the call; is it a version that is supported (0.20 or later)?',
+);
+const nameWallet = refused(
+  'name a wallet that the node has loaded in the key "wallet" (see bitcoin-cli listwallets)',
+);
 const look = unknown('whether it took effect is not known; look before anything else is done');
 
 /** By RPC error code. Codes of peer-to-peer and test commands are absent: we call none of those. */
@@ -56,7 +60,10 @@ const meanings: ReadonlyMap<number, Meaning> = new Map([
   [-31, refused('the node has its network switched off; see -networkactive')],
   [-32, refused('the node no longer serves this call')],
   [-32600, wrongCall],
-  [-32601, refused('the node does not offer the call: it is too old or runs without a wallet (-disablewallet)')],
+  [
+    -32601,
+    refused('the node does not offer the call: it is too old or runs without a wallet (-disablewallet)'),
+  ],
   [-32602, wrongCall],
   [-32603, look],
   [-32700, look],
@@ -69,7 +76,9 @@ function meaningOfStatus(status: number, body: string): Meaning {
       ? 'it refuses the login; correct btcd.auth and btcd.pass'
       : 'it refuses this machine; add it to rpcallowip in bitcoin.conf, or correct btcd.auth and btcd.pass');
   }
-  if (/work queue/i.test(body)) return retry('its work queue is full; waiting helps, and so does a larger rpcworkqueue');
+  if (/work queue/i.test(body)) {
+    return retry('its work queue is full; waiting helps, and so does a larger rpcworkqueue');
+  }
   if (status === 404 || status === 405) return refused('what answers there is not a node; correct btcd.url');
   return unknown('the answer is not from a node or was cut short; correct btcd.url if this goes on');
 }
@@ -80,7 +89,10 @@ const neverSent = new Set([
   'EADDRNOTAVAIL', 'EMFILE',
 ]);
 
-/** Turns anything that the HTTP and JSON-RPC client throws into an OutsideFailure; `cause` is what the node said. */
+/**
+ * Turns anything that the HTTP and JSON-RPC client throws into an OutsideFailure; `cause` is what the node
+ * said.
+ */
 export function nodeFailure(thrown: unknown, context: CallContext): OutsideFailure {
   const fault = read(thrown);
   const node = `the node at ${context.address}`;
@@ -104,19 +116,33 @@ function connectionFailure(code: string, connect: boolean, context: CallContext)
     return new OutsideFailure('retry', 'node',
       `${method}: no node can be reached at ${address} (${code}); start bitcoind or correct btcd.url.`, code);
   }
-  return new OutsideFailure('unknown', 'node',
-    `${method}: the node at ${address} gave no answer (${code}); whether the call took effect is not known.`, code);
+  return new OutsideFailure(
+    'unknown',
+    'node',
+    `${method}: the node at ${address} gave no answer (${code}); whether the call took effect is not known.`,
+    code,
+  );
 }
 
 /** An answer came, but a field that we use is missing or of another type. */
 export function unreadableAnswer(detail: string, context: CallContext): OutsideFailure {
-  return new OutsideFailure('unknown', 'node',
-    `${context.method}: the node at ${context.address} answers in a form that is not understood (${shown(detail)}); `
-    + 'is it a version that is supported?', 'unreadable');
+  return new OutsideFailure(
+    'unknown',
+    'node',
+    `${context.method}: the node at ${context.address} answers in a form that is not understood `
+    + `(${shown(detail)}); `
+      + 'is it a version that is supported?',
+    'unreadable',
+  );
 }
 
 /** The client throws Errors, RpcErrors with a numeric code, and for bad JSON plain objects. */
-function read(thrown: unknown): { code: number | string | null; connect: boolean; message: string; body: string } {
+function read(thrown: unknown): {
+  code: number | string | null;
+  connect: boolean;
+  message: string;
+  body: string;
+} {
   const fault = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as Record<string, unknown>;
   const { code, message, body } = fault;
   return {

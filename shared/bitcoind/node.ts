@@ -127,7 +127,10 @@ export interface WalletNode extends ChainNode {
     inputs: readonly { readonly txid: TransactionId; readonly index: number }[],
     outputs: readonly { readonly address: string; readonly amount: Satoshis }[],
   ): Promise<string>;
-  /** signrawtransactionwithwallet. @throws OutsideFailure retry -13 when the wallet is locked; refused when incomplete. */
+  /**
+   * signrawtransactionwithwallet.
+   * @throws OutsideFailure retry -13 when the wallet is locked; refused when incomplete.
+   */
   sign(raw_hex: string): Promise<string>;
   /** walletpassphrase, then the work, then walletlock. Does nothing for a wallet without a passphrase. */
   unlocked<T>(work: () => Promise<T>): Promise<T>;
@@ -139,7 +142,9 @@ export interface WalletNode extends ChainNode {
   walletTransaction(txid: TransactionId): Promise<WalletTransaction | null>;
   /** estimatesmartfee in satoshis per 1000 virtual bytes; null when the estimator is silent. */
   feeRate(target_blocks: number): Promise<Satoshis | null>;
-  /** getnetworkinfo relayfee and getmempoolinfo mempoolminfee, the larger: satoshis per 1000 virtual bytes. */
+  /**
+   * getnetworkinfo relayfee and getmempoolinfo mempoolminfee, the larger: satoshis per 1000 virtual bytes.
+   */
   relayFeeRate(): Promise<Satoshis>;
   /** getbalances, `mine`. */
   balances(): Promise<Balances>;

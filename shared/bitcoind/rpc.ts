@@ -16,7 +16,9 @@ export interface NodeLogin {
   readonly wallet: string | null;
   /** null: the wallet is not encrypted, or somebody else unlocks it. */
   readonly passphrase: string | null;
-  /** Without a byte for this long a call has failed; a whole call may take four times as long. Default 30 s. */
+  /**
+   * Without a byte for this long a call has failed; a whole call may take four times as long. Default 30 s.
+   */
   readonly timeout_ms?: number;
 }
 
@@ -63,9 +65,9 @@ interface SentRequest {
 type Post = (options: unknown, done: (failure: Error | null, response: unknown) => void) => SentRequest;
 
 /**
- * The package parses every answer twice, the second time for its log, and there an answer that is a list (from
- * whatever else may listen at that port) throws where nobody can catch it. It leaves out an answer whose
- * request has no body, so the request forgets its body as soon as the answer begins.
+ * The package parses every answer twice, the second time for its log, and there an answer that is a list
+ * (from whatever else may listen at that port) throws where nobody can catch it. It leaves out an answer
+ * whose request has no body, so the request forgets its body as soon as the answer begins.
  */
 function sendPlainly(client: Client): void {
   const request = client.request as unknown as { post: Post };
@@ -104,8 +106,9 @@ export function parseNodeUrl(login: { readonly url: string; readonly wallet: str
   }
   const path = /^\/wallet\/([^/]+)\/?$/.exec(url.pathname);
   if (!path && url.pathname !== '/') {
-    throw new ConfigurationFault(
-      ['btcd.url has a path that no node serves; write host:port and put the name of the wallet in "wallet".']);
+    throw new ConfigurationFault([
+      'btcd.url has a path that no node serves; write host:port and put the name of the wallet in "wallet".',
+    ]);
   }
   return {
     origin: `${url.protocol}//${url.host}`,

@@ -25,11 +25,14 @@ export function chooseDatabases(file: string, parsed: Configuration | undefined,
     );
   }
   if (own.file !== undefined && own.file !== sql?.file) {
-    faults.push(`${file}: parser.payments.sql.file is not parser.sql.file, but both daemons share one; remove it.`);
+    faults.push(
+      `${file}: parser.payments.sql.file is not parser.sql.file, but both daemons share one; remove it.`,
+    );
   }
   if (own.database !== undefined && own.database !== (sql?.database ?? default_database)) {
     faults.push(
-      `${file}: parser.payments.sql.database is not parser.sql.database, but both daemons share one; remove it.`,
+      `${file}: parser.payments.sql.database is not parser.sql.database, `
+      + 'but both daemons share one; remove it.',
     );
   }
   if (faults.length > 0) return { settings: null, faults, warnings: [] };
@@ -44,7 +47,11 @@ export function chooseDatabases(file: string, parsed: Configuration | undefined,
 
 const default_database = 'pool_base';
 
-function databaseSettings(directory: string, sql: SqlSection | undefined, secrets: Secrets): DatabaseSettings {
+function databaseSettings(
+  directory: string,
+  sql: SqlSection | undefined,
+  secrets: Secrets,
+): DatabaseSettings {
   if (!sql || sql.file !== undefined) {
     return { engine: 'sqlite', file: resolve(directory, sql?.file ?? `${default_database}.sqlite`) };
   }

@@ -1,5 +1,6 @@
-// A broken rule as one sentence: file, key, value, rule. What may be a secret is shown as ***, and the value of an
-// unknown key or of a misplaced object is not shown at all (it may be a password whose key was misspelt).
+// A broken rule as one sentence: file, key, value, rule. What may be a secret is shown as ***, and the
+// value of an unknown key or of a misplaced object is not shown at all (it may be a password whose key was
+// misspelt).
 import type { z } from 'zod';
 import { nearestName } from './nearest-name.js';
 import { known_names } from './schema.js';
@@ -34,12 +35,17 @@ function unknownKey(file: string, path: Path, key: string): string {
 export function misspeltParser(file: string, document: Record<string, unknown>): string[] {
   if ('parser' in document) return [];
   const likely = Object.keys(document).find((key) => nearestName(key, ['parser']) !== null);
-  return likely === undefined ? [] : [`${file} has no "parser" section, but a key ${shown(likely)}: is that it?`];
+  return likely === undefined
+    ? []
+    : [`${file} has no "parser" section, but a key ${shown(likely)}: is that it?`];
 }
 
 /** ["btcd", 0, "url"] is `btcd[0].url`. */
 function keyPath(path: Path): string {
-  return path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '');
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
 }
 
 function valueAt(document: unknown, path: Path): unknown {
@@ -56,7 +62,8 @@ function shownAt(path: Path, value: unknown): string {
   if (name === 'pass' || name === 'url') return typeof value === 'string' ? '"***"' : '***';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  const holds_secrets = typeof name === 'number' || ['btcd', 'sql', 'payments', 'parser'].includes(String(name));
+  const holds_secrets =
+    typeof name === 'number' || ['btcd', 'sql', 'payments', 'parser'].includes(String(name));
   return holds_secrets && value !== null ? `a ${typeof value}` : shown(value);
 }
 

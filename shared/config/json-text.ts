@@ -3,7 +3,14 @@
 // The content is never quoted in a fault: it holds passwords.
 import { ConfigurationFault } from '../errors.js';
 
-const byte = { quote: 0x22, backslash: 0x5c, open: 0x7b, open_list: 0x5b, close: 0x7d, close_list: 0x5d } as const;
+const byte = {
+  quote: 0x22,
+  backslash: 0x5c,
+  open: 0x7b,
+  open_list: 0x5b,
+  close: 0x7d,
+  close_list: 0x5d,
+} as const;
 
 /** @throws ConfigurationFault when the file does not begin with one JSON object in UTF-8. */
 export function firstJsonValue(bytes: Buffer, file: string): Record<string, unknown> {
@@ -22,7 +29,8 @@ export function firstJsonValue(bytes: Buffer, file: string): Record<string, unkn
     return JSON.parse(text) as Record<string, unknown>;
   } catch (error) {
     const where = placeOfFault(text);
-    const what = where === null ? 'its closing } or a quotation mark is missing' : `it goes wrong at ${where}`;
+    const what =
+      where === null ? 'its closing } or a quotation mark is missing' : `it goes wrong at ${where}`;
     throw new ConfigurationFault([`${file} is not valid JSON: ${what}.`], { cause: (error as Error).name });
   }
 }
@@ -54,7 +62,8 @@ function refuseByteOrderMark(bytes: Buffer, file: string): void {
   const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
   if (!utf8 && !utf16) return;
   throw new ConfigurationFault([
-    `${file} begins with a byte order mark, at which ckpool itself stops reading; save it as UTF-8 without BOM.`,
+    `${file} begins with a byte order mark, at which ckpool itself stops reading; `
+    + 'save it as UTF-8 without BOM.',
   ]);
 }
 
@@ -62,7 +71,9 @@ function decode(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    throw new ConfigurationFault([`${file} is not UTF-8 text; save it as UTF-8 without BOM.`], { cause: error });
+    throw new ConfigurationFault([`${file} is not UTF-8 text; save it as UTF-8 without BOM.`], {
+      cause: error,
+    });
   }
 }
 

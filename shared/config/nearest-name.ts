@@ -3,7 +3,10 @@
 /** The known name that a typing error turned into this one; null when none is near. */
 export function nearestName(name: string, known: readonly string[]): string | null {
   const wanted = name.toLowerCase().slice(0, 64);
-  const distances = known.map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }));
+  const distances = known.map((candidate) => ({
+    candidate,
+    distance: editDistance(wanted, candidate.toLowerCase()),
+  }));
   const nearest = distances.sort((one, other) => one.distance - other.distance)[0];
   if (!nearest || nearest.distance > Math.max(2, Math.floor(wanted.length / 3))) return null;
   return nearest.distance < nearest.candidate.length ? nearest.candidate : null;

@@ -8,7 +8,9 @@ export function missingTogether(file: string, document: Document, secrets: Secre
   const faults: string[] = [];
   const node = part(part(document, 'btcd'), 0);
   if (isObject(node) && secrets.rpc_password === null && part(node, 'pass') === undefined) {
-    faults.push(`${file}: btcd[0].pass is missing; set it, or give the node's RPC password in POOL_RPC_PASS.`);
+    faults.push(
+      `${file}: btcd[0].pass is missing; set it, or give the node's RPC password in POOL_RPC_PASS.`,
+    );
   }
   const sql = part(part(document, 'parser'), 'sql');
   if (isObject(sql) && part(sql, 'file') === undefined && part(sql, 'auth') === undefined) {
@@ -24,7 +26,12 @@ export function missingTogether(file: string, document: Document, secrets: Secre
 export function holdsPasswords(document: Document): boolean {
   const parser = part(document, 'parser');
   const payments = part(parser, 'payments');
-  const holders = [part(part(document, 'btcd'), 0), part(parser, 'sql'), part(payments, 'sql'), part(payments, 'btcd')];
+  const holders = [
+    part(part(document, 'btcd'), 0),
+    part(parser, 'sql'),
+    part(payments, 'sql'),
+    part(payments, 'btcd'),
+  ];
   return holders.some((holder) => Boolean(part(holder, 'pass')));
 }
 

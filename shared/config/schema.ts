@@ -42,7 +42,9 @@ function coinsOrNull(value: string): Satoshis | null {
   }
 }
 
-/** "1.5" or 1.5 per cent is 15 000 ppm. A JSON number is taken by its shortest decimal text: no float maths. */
+/**
+ * "1.5" or 1.5 per cent is 15 000 ppm. A JSON number is taken by its shortest decimal text: no float maths.
+ */
 function percent() {
   const rule = 'a percentage from 0 to 100 with at most 4 decimals, such as 1.5 or "1.5"';
   return z.union([z.number(), z.string()], rule).transform((value, context): bigint => {
@@ -65,7 +67,8 @@ function nodeUrl() {
   return z.string(rule).transform((value, context): string => {
     const given = /^https?:\/\//i.test(value) ? value : `http://${value}`;
     const url = URL.canParse(given) && !/[\s\\]/.test(value) ? new URL(given) : null;
-    const plain = url && url.username === '' && url.password === '' && url.pathname === '/' && !/[?#@]/.test(given);
+    const plain =
+      url && url.username === '' && url.password === '' && url.pathname === '/' && !/[?#@]/.test(given);
     if (url && plain) return url.origin;
     context.addIssue({ code: 'custom', message: rule });
     return z.NEVER;
@@ -87,7 +90,11 @@ const sql = {
   file: text('the path of an SQLite file, in quotes').optional(),
 };
 
-const btcd = { url: nodeUrl(), auth: text('the RPC login of the node, in quotes'), pass: password.optional() };
+const btcd = {
+  url: nodeUrl(),
+  auth: text('the RPC login of the node, in quotes'),
+  pass: password.optional(),
+};
 /** ckpool's own key in the same place, for who copies the object. */
 const notify = z.unknown().optional();
 

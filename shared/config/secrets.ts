@@ -14,7 +14,8 @@ export interface Secrets {
 
 export function readSecrets(env: NodeJS.ProcessEnv): Secrets {
   const faults: string[] = [];
-  const secret = (name: string): string | null => env[name] || readCredential(env, name.toLowerCase(), faults);
+  const secret = (name: string): string | null =>
+    env[name] || readCredential(env, name.toLowerCase(), faults);
   return {
     sql_password: secret('POOL_SQL_PASS'),
     rpc_password: secret('POOL_RPC_PASS'),

@@ -1,10 +1,10 @@
 // Opens the database. Two engines, one behaviour: integers are exact (bigint or decimal text on the way out,
-// plain bigint on the way in), times are UTC text, a transaction sees one state of the database from its first
-// read on, a commit is on disk when it returns.
+// plain bigint on the way in), times are UTC text, a transaction sees one state of the database from its
+// first read on, a commit is on disk when it returns.
 //
 // Isolation on MySQL is REPEATABLE READ, not READ COMMITTED: payments reads facts of accounting in several
-// statements of one transaction and must see one state of them, as it does on SQLite. The first statement of a
-// write transaction is the fence of its lease, so the view is taken after the previous holder's commits.
+// statements of one transaction and must see one state of them, as it does on SQLite. The first statement
+// of a write transaction is the fence of its lease, so the view is taken after the previous holder's commits.
 import knexFactory, { type Knex } from 'knex';
 import { setTimeout as wait } from 'node:timers/promises';
 import { OutsideFailure } from '../errors.js';
@@ -90,13 +90,20 @@ const pause_ms = (attempt: number): number => first_pause_ms * 2 ** (attempt - 1
 
 /** A connection lost before COMMIT was sent: the server rolls back, nothing happened. */
 function beforeCommit(error: unknown): unknown {
-  if (!(error instanceof OutsideFailure) || error.kind !== 'unknown' || typeof error.code === 'number') return error;
+  if (!(error instanceof OutsideFailure) || error.kind !== 'unknown' || typeof error.code === 'number') {
+    return error;
+  }
   if (String(error.code).startsWith('SQLITE')) return error;
   return new OutsideFailure('retry', 'database', error.message, error.code, { cause: error });
 }
 
 /** knex prints failures to stdout, with stacks; here they are thrown, and stdout belongs to the commands. */
-const silent = { debug: () => undefined, warn: () => undefined, error: () => undefined, deprecate: () => undefined };
+const silent = {
+  debug: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  deprecate: () => undefined,
+};
 
 interface SqliteConnection {
   pragma(text: string): unknown;
@@ -115,14 +122,19 @@ function openSqlite(file: string, now_ms: () => number): Knex {
     pool: {
       min: 1,
       max: 1,
-      afterCreate: (connection: SqliteConnection, done: (error: Error | null, connection: unknown) => void) => {
+      afterCreate: (
+        connection: SqliteConnection,
+        done: (error: Error | null, connection: unknown) => void,
+      ) => {
         try {
           connection.pragma('journal_mode = WAL');
           connection.pragma('synchronous = FULL');
           connection.pragma('foreign_keys = ON');
           // Short, because waiting here stops the whole process; the transaction is then done again.
           connection.pragma(`busy_timeout = ${busy_timeout_ms}`);
-          connection.function('database_now_ms', { deterministic: false }, () => BigInt(Math.trunc(now_ms())));
+          connection.function('database_now_ms', { deterministic: false }, () =>
+            BigInt(Math.trunc(now_ms())),
+          );
           done(null, connection);
         } catch (error) {
           done(error as Error, connection);
@@ -134,7 +146,10 @@ function openSqlite(file: string, now_ms: () => number): Knex {
 
 interface MysqlConnection {
   query(sql: string, done: (error: Error | null) => void): void;
-  readonly stream: { setTimeout(duration_ms: number, elapsed: () => void): void; destroy(error: Error): void };
+  readonly stream: {
+    setTimeout(duration_ms: number, elapsed: () => void): void;
+    destroy(error: Error): void;
+  };
 }
 
 const session = [
@@ -173,7 +188,10 @@ function openMysql(settings: Extract<DatabaseSettings, { engine: 'mysql' }>): Kn
     pool: {
       min: 0,
       max: 4,
-      afterCreate: (connection: MysqlConnection, done: (error: Error | null, connection: unknown) => void) => {
+      afterCreate: (
+        connection: MysqlConnection,
+        done: (error: Error | null, connection: unknown) => void,
+      ) => {
         connection.stream.setTimeout(silence_max_ms, () => {
           connection.stream.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
         });

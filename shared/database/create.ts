@@ -12,13 +12,16 @@ export async function connectOrCreate(settings: DatabaseSettings): Promise<Datab
   try {
     return await connect(settings);
   } catch (fault) {
-    if (settings.engine !== 'mysql' || !(fault instanceof ConfigurationFault) || !isMissing(fault.cause)) throw fault;
+    if (settings.engine !== 'mysql' || !(fault instanceof ConfigurationFault) || !isMissing(fault.cause)) {
+      throw fault;
+    }
     if (!(await create(settings))) throw fault;
     return connect(settings);
   }
 }
 
-const isMissing = (cause: unknown): boolean => (cause as { errno?: unknown } | undefined)?.errno === unknown_database;
+const isMissing = (cause: unknown): boolean =>
+  (cause as { errno?: unknown } | undefined)?.errno === unknown_database;
 
 /** False when the server refused it. */
 async function create(settings: DatabaseSettings & { engine: 'mysql' }): Promise<boolean> {
@@ -26,7 +29,9 @@ async function create(settings: DatabaseSettings & { engine: 'mysql' }): Promise
   const where = socket_path === null ? { host, port } : { socketPath: socket_path };
   const connection = await mysql.createConnection({ ...where, user, password });
   try {
-    await connection.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_bin', [database]);
+    await connection.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_bin', [
+      database,
+    ]);
     return true;
   } catch {
     return false;

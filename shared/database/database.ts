@@ -21,7 +21,10 @@ export interface Database {
 
 /** The right to write: every write transaction of a daemon begins with `fence`. */
 export interface Lease {
-  /** UPDATE of the lease row that must hit this holder's own epoch, first statement of each transaction. @throws InvariantBroken-like LeaseLost. */
+  /**
+   * UPDATE of the lease row that must hit this holder's own epoch, first statement of each transaction.
+   * @throws InvariantBroken-like LeaseLost.
+   */
   fence(transaction: Knex.Transaction): Promise<void>;
 }
 
@@ -41,5 +44,6 @@ export function smallInteger(value: unknown): number {
 }
 
 /** Times in both engines are `YYYY-MM-DD HH:MM:SS.mmm` in UTC. */
-export const timeText = (now_ms: number): string => new Date(now_ms).toISOString().slice(0, 23).replace('T', ' ');
+export const timeText = (now_ms: number): string =>
+  new Date(now_ms).toISOString().slice(0, 23).replace('T', ' ');
 export const timeFromText = (text: string): number => Date.parse(`${text.replace(' ', 'T')}Z`);

@@ -2,8 +2,8 @@
 //   - errors leave as OutsideFailure or ConfigurationFault, on every path (see errors.ts);
 //   - a transaction on SQLite begins IMMEDIATE, so that it never has to upgrade a read to a write;
 //   - whole numbers reach SQLite as integers, never as floats;
-//   - after a deadlock, a lock wait timeout, a full disk the transaction is broken: each further statement and
-//     its COMMIT are refused, so that code which caught the error cannot commit half of a decision;
+//   - after a deadlock, a lock wait timeout, a full disk the transaction is broken: each further statement
+//     and its COMMIT are refused, so that code which caught the error cannot commit half of a decision;
 //   - a connection whose BEGIN, COMMIT or ROLLBACK failed is not used again.
 import { createRequire } from 'node:module';
 import type { Knex } from 'knex';
@@ -68,7 +68,9 @@ function frameVerb(sql: string): 'BEGIN' | 'COMMIT' | 'ROLLBACK' | null {
 
 /** A row that was refused leaves the transaction whole; any other failure may have undone part of it. */
 function breaksTransaction(connection: Connection, failure: unknown): failure is OutsideFailure {
-  return connection.__knexTxId !== undefined && failure instanceof OutsideFailure && failure.kind !== 'refused';
+  return (
+    connection.__knexTxId !== undefined && failure instanceof OutsideFailure && failure.kind !== 'refused'
+  );
 }
 
 /** The class to hand to knex as `client`. */
@@ -78,7 +80,9 @@ export function exactDialect(engine: Engine): typeof Knex.Client {
 
   class ExactDialect extends Base {
     override async acquireConnection(): Promise<Connection> {
-      return super.acquireConnection().catch((error: unknown) => { throw databaseFailure(error, 'connect'); });
+      return super.acquireConnection().catch((error: unknown) => {
+        throw databaseFailure(error, 'connect');
+      });
     }
 
     override prepBindings(bindings?: readonly unknown[]): readonly unknown[] | undefined {
@@ -89,7 +93,9 @@ export function exactDialect(engine: Engine): typeof Knex.Client {
       const statement = typeof given === 'string' ? { sql: given } : given;
       const verb = frameVerb(statement.sql);
       if (connection.broken && verb !== 'BEGIN' && verb !== 'ROLLBACK') {
-        if (verb === 'COMMIT' && connection.inTransaction !== false) await super.query(connection, { sql: 'ROLLBACK' });
+        if (verb === 'COMMIT' && connection.inTransaction !== false) {
+          await super.query(connection, { sql: 'ROLLBACK' });
+        }
         throw connection.broken;
       }
       if (verb !== null) delete connection.broken;
@@ -105,7 +111,11 @@ export function exactDialect(engine: Engine): typeof Knex.Client {
       }
     }
 
-    override transaction(container: unknown, config: { readOnly?: boolean } = {}, outer?: unknown): RunningTransaction {
+    override transaction(
+      container: unknown,
+      config: { readOnly?: boolean } = {},
+      outer?: unknown,
+    ): RunningTransaction {
       const transaction = super.transaction(container, config, outer);
       transaction.begin = async (connection) => {
         await transaction.query(connection, config.readOnly === true ? begin.read : begin.write);

@@ -25,21 +25,30 @@ const configuration = (sentence: string): Meaning => ({ kind: 'configuration', s
 const row_refused = refused('The database refused the row, because it breaks a rule of the schema');
 const schema_differs = refused(
   'A table or column is missing: run `obtc-accounting migrate`, and start the same version of both daemons');
-const not_granted = refused('The database login lacks a right: apply sql/mysql/grants.sql as an administrator');
+const not_granted = refused(
+  'The database login lacks a right: apply sql/mysql/grants.sql as an administrator',
+);
 const bad_login = configuration('The database refused the login: check sql.auth and sql.pass');
 const no_such_database = configuration(
-  'The database named by sql.database does not exist or the login may not use it: create it and grant sql.auth');
+  'The database named by sql.database does not exist or the login may not use it: '
+  + 'create it and grant sql.auth',
+);
 const collided = retry('Another transaction held the same rows; this one is done again');
 const disk_full = retry('The disk of the database is full: free space there; nothing was lost');
-const server_read_only = retry('The database server is read-only: make it writable, or point sql.host at the primary');
-const too_many = retry('The database server has no connection free: raise max_connections or stop other clients');
+const server_read_only = retry(
+  'The database server is read-only: make it writable, or point sql.host at the primary',
+);
+const too_many = retry(
+  'The database server has no connection free: raise max_connections or stop other clients',
+);
 const gave_up = retry('The database gave up the statement; it is asked again');
 const stopping = retry('The database server is shutting down; it is asked again when it is back');
 
 /** MySQL 8 and MariaDB by error number. */
 const by_errno = new Map<number, Meaning>([
-  ...[1048, 1062, 1216, 1217, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 1690, 3819, 4025]
-    .map((errno) => [errno, row_refused] as const),
+  ...[1048, 1062, 1216, 1217, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 1690, 3819, 4025].map(
+    (errno) => [errno, row_refused] as const,
+  ),
   ...[1054, 1146, 1305].map((errno) => [errno, schema_differs] as const),
   ...[1142, 1143, 1227, 1370].map((errno) => [errno, not_granted] as const),
   ...[1045, 1130, 1251, 1698, 2059].map((errno) => [errno, bad_login] as const),
@@ -50,11 +59,20 @@ const by_errno = new Map<number, Meaning>([
   ...[1040, 1203, 1226].map((errno) => [errno, too_many] as const),
   ...[1053, 1927, 4031].map((errno) => [errno, stopping] as const),
   ...[1317, 1969, 3024].map((errno) => [errno, gave_up] as const),
-  [1064, refused('The database does not understand the statement: it must be MySQL 8 or MariaDB 10.6 or newer')],
+  [
+    1064,
+    refused('The database does not understand the statement: it must be MySQL 8 or MariaDB 10.6 or newer'),
+  ],
   [1129, retry('The database server blocks this host after failed connections: run FLUSH HOSTS there')],
   [1153, refused('The statement is larger than max_allowed_packet of the database: raise it')],
-  [1419, refused('The server lets only an administrator create triggers while it keeps a binary log: run '
-    + '`obtc-accounting migrate` with an administrator in sql.auth, or set log_bin_trust_function_creators=1')],
+  [
+    1419,
+    refused(
+      'The server lets only an administrator create triggers while it keeps a binary log: run '
+        + '`obtc-accounting migrate` with an administrator in sql.auth, '
+        + 'or set log_bin_trust_function_creators=1',
+    ),
+  ],
 ]);
 
 const file_not_writable = configuration(
@@ -78,7 +96,9 @@ const by_sqlite_code: readonly (readonly [string, Meaning])[] = [
   ['SQLITE_ERROR', schema_differs],
 ];
 
-const unreachable = retry('The database cannot be reached: start it, or check sql.host, sql.port and sql.socket');
+const unreachable = retry(
+  'The database cannot be reached: start it, or check sql.host, sql.port and sql.socket',
+);
 const not_sent = new Set([
   'ECONNREFUSED', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EACCES',
 ]);
@@ -101,12 +121,17 @@ export function databaseFailure(error: unknown, stage: Stage): unknown {
   const failure = error as DriverError;
   if (failure.name === 'KnexTimeoutError') return outside(none_free, failure, null);
   if (failure instanceof TypeError && failure.message.includes('directory does not exist')) {
-    return configurationFault('The directory of the database file does not exist: create it, or correct sql.file.', error);
+    return configurationFault(
+      'The directory of the database file does not exist: create it, or correct sql.file.',
+      error,
+    );
   }
   const code = failure.errno !== undefined && failure.errno > 0 ? failure.errno : failure.code;
   if (code === undefined && failure.fatal !== true) return error;
   const meaning = meaningOf(code, stage);
-  if (meaning.kind === 'configuration') return configurationFault(`${meaning.sentence}${detailOf(failure)}.`, error);
+  if (meaning.kind === 'configuration') {
+    return configurationFault(`${meaning.sentence}${detailOf(failure)}.`, error);
+  }
   return outside(meaning, failure, code ?? null);
 }
 
@@ -125,14 +150,19 @@ function meaningOf(code: string | number | undefined, stage: Stage): Meaning {
 const none_free = retry('No connection to the database became free in time');
 const file_failed: Meaning = {
   kind: 'unknown',
-  sentence: 'The database file could not be read or written: look at the disk of sql.file and its quota; what the last '
+  sentence:
+    'The database file could not be read or written: look at the disk of sql.file and its quota; '
+    + 'what the last '
     + 'COMMIT came to is looked up when it can be',
 };
 const no_answer_to_commit: Meaning = {
   kind: 'unknown',
   sentence: 'The answer to COMMIT is missing: whether it took effect is looked up before anything else',
 };
-const unlisted: Meaning = { kind: 'unknown', sentence: 'The database failed in a way this program does not know' };
+const unlisted: Meaning = {
+  kind: 'unknown',
+  sentence: 'The database failed in a way this program does not know',
+};
 
 const lost = (stage: Stage): Meaning => stage === 'connect'
   ? unreachable
@@ -143,13 +173,16 @@ const configurationFault = (sentence: string, cause: unknown): ConfigurationFaul
 
 function outside(meaning: Meaning, failure: DriverError, code: string | number | null): OutsideFailure {
   const kind = meaning.kind === 'configuration' ? 'refused' : meaning.kind;
-  return new OutsideFailure(kind, 'database', `${meaning.sentence}${detailOf(failure)}.`, code, { cause: failure });
+  return new OutsideFailure(kind, 'database', `${meaning.sentence}${detailOf(failure)}.`, code, {
+    cause: failure,
+  });
 }
 
 /** The server's own words hold bytes of names; what a terminal would obey is taken out. */
 function detailOf(failure: DriverError): string {
   // knex puts the statement before SQLite's message.
-  const words = failure.sqlMessage ?? failure.message.slice(failure.message.lastIndexOf(' - ') + 1).replace(/^- /, '');
+  const words =
+    failure.sqlMessage ?? failure.message.slice(failure.message.lastIndexOf(' - ') + 1).replace(/^- /, '');
   const code = failure.code ?? failure.errno;
   const clean = words.replace(/[^ -~]/g, '?').slice(0, 200).replace(/\.$/, '');
   return clean === '' ? '' : ` (${code === undefined ? '' : `${code}: `}${clean})`;
@@ -165,5 +198,9 @@ export function isDuplicate(error: unknown): boolean {
 export function isCollision(error: unknown): boolean {
   if (!(error instanceof OutsideFailure) || error.kind !== 'retry') return false;
   const code = String(error.code);
-  return ['1020', '1205', '1213'].includes(code) || code.startsWith('SQLITE_BUSY') || code.startsWith('SQLITE_LOCKED');
+  return (
+    ['1020', '1205', '1213'].includes(code)
+    || code.startsWith('SQLITE_BUSY')
+    || code.startsWith('SQLITE_LOCKED')
+  );
 }

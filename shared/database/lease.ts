@@ -1,8 +1,8 @@
 // Who may write. One row per daemon holds an epoch; taking the lease raises it, and every write transaction
 // begins with an UPDATE that must find the row at its own epoch. So a process that was stopped, replaced and
-// woken again writes nothing, whatever it believes; the same UPDATE takes SQLite's write lock and the row lock
-// of MySQL. It expires by the database's clock after 10 s without a write; a clean exit gives it back at once.
-// If taking it dies after COMMIT, the row expires; nobody held it.
+// woken again writes nothing, whatever it believes; the same UPDATE takes SQLite's write lock and the row
+// lock of MySQL. It expires by the database's clock after 10 s without a write; a clean exit gives it back
+// at once. If taking it dies after COMMIT, the row expires; nobody held it.
 import type { Knex } from 'knex';
 import type { Clock } from '../clock.js';
 import { OutsideFailure } from '../errors.js';
@@ -104,7 +104,10 @@ export interface WaitForLease {
  * Waits until the lease is held. False when `stop` was given first.
  * @throws OutsideFailure `retry` when the time is up or the database stayed out of reach.
  */
-export async function takeLease(lease: DaemonLease, { clock, stop, wait_ms, log }: WaitForLease): Promise<boolean> {
+export async function takeLease(
+  lease: DaemonLease,
+  { clock, stop, wait_ms, log }: WaitForLease,
+): Promise<boolean> {
   const until = wait_ms === null ? Infinity : clock.monotonic_ms() + wait_ms;
   let told = false;
   while (!stop.aborted) {
@@ -123,8 +126,12 @@ async function attempt(lease: DaemonLease): Promise<OutsideFailure | null> {
   try {
     if (await lease.tryTake()) return null;
     const holder = await lease.currentHolder();
-    return new OutsideFailure('retry', 'database',
-      `Another process of this daemon (${holder}) runs, or was killed less than 10 s ago: stop it, or wait.`, 'lease');
+    return new OutsideFailure(
+      'retry',
+      'database',
+      `Another process of this daemon (${holder}) runs, or was killed less than 10 s ago: stop it, or wait.`,
+      'lease',
+    );
   } catch (error) {
     if (error instanceof OutsideFailure && error.kind !== 'refused') return error;
     throw error;

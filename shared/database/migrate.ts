@@ -1,9 +1,10 @@
 // Brings the schema up to date, or says what to do about it.
 //
-// SQLite: each migration is one transaction, its row in schema_migrations included; killed anywhere, it happened
-// or it did not. MySQL commits at every CREATE, so there each statement may be run twice, the row is written
-// last, and a migration that was killed half-way is simply run again from its first statement. Two starters do
-// not meet: SQLite's write lock, and a named lock of the server that goes when its connection goes.
+// SQLite: each migration is one transaction, its row in schema_migrations included; killed anywhere, it
+// happened or it did not. MySQL commits at every CREATE, so there each statement may be run twice, the row
+// is written last, and a migration that was killed half-way is simply run again from its first statement.
+// Two starters do not meet: SQLite's write lock, and a named lock of the server that goes when its
+// connection goes.
 //
 // Nothing is created in a database that a newer program made or that still holds tables of the tool that
 // this one replaces.
@@ -31,10 +32,13 @@ const lock_wait_seconds = 30;
 const replaced_names = ['mined_blocks', 'miners', 'blocks_stats', 'transactions', 'stats_blocks_view'];
 
 const ledger_of_migrations: Record<Engine, string> = {
-  sqlite: 'CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, '
+  sqlite:
+    'CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, '
     + 'applied_at TEXT NOT NULL) STRICT',
-  mysql: 'CREATE TABLE IF NOT EXISTS schema_migrations (version INT NOT NULL PRIMARY KEY, '
-    + 'name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, applied_at DATETIME(3) NOT NULL) ENGINE=InnoDB',
+  mysql:
+    'CREATE TABLE IF NOT EXISTS schema_migrations (version INT NOT NULL PRIMARY KEY, '
+    + 'name VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, '
+    + 'applied_at DATETIME(3) NOT NULL) ENGINE=InnoDB',
 };
 
 /** The schema files of an engine, in order. */
@@ -53,7 +57,9 @@ function sqlFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'sql', 'sqlite'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new ConfigurationFault(['The folder sql/ is missing: install the program again.']);
+    if (parent === folder) {
+      throw new ConfigurationFault(['The folder sql/ is missing: install the program again.']);
+    }
     folder = parent;
   }
   return join(folder, 'sql');
@@ -106,7 +112,8 @@ async function migrateSqlite(database: Database, log?: Log): Promise<number> {
 
 async function migrateMysql(database: Database, log?: Log): Promise<number> {
   return withServerLock(database.knex, async (connection) => {
-    const on = (sql: string, bindings: Knex.Value[] = []) => database.knex.raw(sql, bindings).connection(connection);
+    const on = (sql: string, bindings: Knex.Value[] = []) =>
+      database.knex.raw(sql, bindings).connection(connection);
     await refuseForeignTables(database.knex, 'mysql');
     await on(ledger_of_migrations.mysql);
     const versions = await appliedVersions(database.knex);
@@ -181,7 +188,8 @@ function refuseNewer(versions: readonly number[], engine: Engine): void {
   const found = Math.max(0, ...versions);
   if (found <= newest) return;
   throw new ConfigurationFault([
-    `The schema of the database has version ${found}, this program knows ${newest}: install the newer program again.`,
+    `The schema of the database has version ${found}, this program knows ${newest}: `
+    + 'install the newer program again.',
   ]);
 }
 
@@ -191,8 +199,10 @@ async function refuseForeignTables(knex: Knex, engine: Engine): Promise<Map<stri
   const found = replaced_names.filter((name) => kinds.get(name) === 'table');
   if (found.length === 0) return kinds;
   throw new ConfigurationFault([
-    `The database holds tables of the tool that this one replaces (${found.join(', ')}): name an empty one as `
-    + 'sql.database; the command `obtc-payments import`, which is still to come, will carry the old rows over.',
+    `The database holds tables of the tool that this one replaces (${found.join(', ')}): `
+    + 'name an empty one as '
+      + 'sql.database; the command `obtc-payments import`, which is still to come, '
+      + 'will carry the old rows over.',
   ]);
 }
 
@@ -203,6 +213,10 @@ export async function tableKinds(knex: Knex, engine: Engine): Promise<Map<string
 }
 
 const tables_of: Record<Engine, string> = {
-  sqlite: "SELECT name, type AS kind FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'",
-  mysql: 'SELECT table_name AS name, table_type AS kind FROM information_schema.tables WHERE table_schema = database()',
+  sqlite:
+    "SELECT name, type AS kind FROM sqlite_schema WHERE type IN ('table', "
+    + "'view') AND name NOT LIKE 'sqlite_%'",
+  mysql:
+    'SELECT table_name AS name, table_type AS kind FROM information_schema.tables WHERE '
+    + 'table_schema = database()',
 };

@@ -17,7 +17,9 @@ async function sqliteFaults(database: Database): Promise<string[]> {
   const faults: string[] = [];
   // A database in memory cannot be configured: only a simulation has one.
   if (journal !== 'wal' && journal !== 'memory') {
-    faults.push(`The database file has journal_mode ${journal}: move sql.file to a file system that allows WAL.`);
+    faults.push(
+      `The database file has journal_mode ${journal}: move sql.file to a file system that allows WAL.`,
+    );
   }
   if (!['2', '3'].includes(await pragma('synchronous'))) {
     faults.push('The database file is not written with synchronous = FULL.');
@@ -45,12 +47,16 @@ async function mysqlFaults(database: Database): Promise<string[]> {
       + 'or a power cut loses the record of payments that were sent.');
   }
   if (String(variables.log_bin) === '1' && String(variables.sync_binlog) !== '1') {
-    faults.push(`sync_binlog is ${String(variables.sync_binlog)} while the server keeps a binary log: set it to 1.`);
+    faults.push(
+      `sync_binlog is ${String(variables.sync_binlog)} while the server keeps a binary log: set it to 1.`,
+    );
   }
   if (!/STRICT_(?:ALL|TRANS)_TABLES/.test(variables.sql_mode)) {
     faults.push('sql_mode is not strict: add STRICT_ALL_TABLES.');
   }
-  if (['0', 'OFF'].includes(String(variables.doublewrite))) faults.push('innodb_doublewrite is off: set it to ON.');
+  if (['0', 'OFF'].includes(String(variables.doublewrite))) {
+    faults.push('innodb_doublewrite is off: set it to ON.');
+  }
   const tables = await rowsOf<{ name: string; engine: string }>(database.knex,
     'SELECT table_name AS name, engine AS engine FROM information_schema.tables '
     + "WHERE table_schema = database() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'");

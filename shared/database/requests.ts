@@ -30,9 +30,15 @@ interface RequestRow extends Omit<Request, 'id' | 'arguments'> {
   readonly arguments: string;
 }
 
-const outcomes: Record<DaemonName, string> = { accounting: 'accounting_outcomes', payments: 'payment_outcomes' };
+const outcomes: Record<DaemonName, string> = {
+  accounting: 'accounting_outcomes',
+  payments: 'payment_outcomes',
+};
 
-/** Returns the request's id, by which its outcome is found. Not repeated by itself: asking twice is two requests. */
+/**
+ * Returns the request's id, by which its outcome is found. Not repeated by itself: asking twice is two
+ * requests.
+ */
 export async function recordRequest(database: Database, request: NewRequest): Promise<number> {
   return database.transaction(async (transaction) => {
     const [id] = await transaction('operator_requests').insert({
@@ -61,15 +67,29 @@ export async function openRequests(database: Database, daemon: DaemonName): Prom
   }));
 }
 
-/** For the lease holder only, after its fence. @throws OutsideFailure refused when there is an outcome already. */
+/**
+ * For the lease holder only, after its fence. @throws OutsideFailure refused when there is an outcome
+ * already.
+ */
 export async function recordOutcome(
-  transaction: Knex.Transaction, daemon: DaemonName, request_id: number, outcome: Outcome['outcome'], detail: string,
+  transaction: Knex.Transaction,
+  daemon: DaemonName,
+  request_id: number,
+  outcome: Outcome['outcome'],
+  detail: string,
 ): Promise<void> {
   await transaction(outcomes[daemon]).insert({ request_id, outcome, detail, acted_at: timeText(Date.now()) });
 }
 
 /** Null while no daemon has acted on it. */
-export async function outcomeOf(database: Database, daemon: DaemonName, request_id: number): Promise<Outcome | null> {
-  const row = await database.knex(outcomes[daemon]).where({ request_id }).first<Outcome | undefined>('outcome', 'detail');
+export async function outcomeOf(
+  database: Database,
+  daemon: DaemonName,
+  request_id: number,
+): Promise<Outcome | null> {
+  const row = await database
+    .knex(outcomes[daemon])
+    .where({ request_id })
+    .first<Outcome | undefined>('outcome', 'detail');
   return row ?? null;
 }

@@ -1,0 +1,89 @@
+// The rows of snapshots with their shares: those of block lines, and baselines. Statements inside a
+// transaction that is fenced already, and never one of their own: a snapshot stands or falls with the
+// cursor or the request that it came from. A row once written is never changed here.
+import type { Knex } from 'knex';
+import { smallInteger, timeText } from '../../shared/database/database.js';
+import { inBatches } from '../../shared/database/rows.js';
+import { invariant } from '../../shared/errors.js';
+import type { LogPosition } from '../../shared/units.js';
+import { nameToBuffer, type NameBytes } from '../../shared/username.js';
+import { noShares } from '../core/counter-lines.js';
+import type { NewSnapshot, UserCount } from '../core/stretch.js';
+import type { StoredCursor } from './log-files.js';
+import { userIds, writeCounts } from './user-rows.js';
+
+/** The first round starts here, not at zero: a snapshot without a block. */
+export async function recordBaseline(
+  transaction: Knex.Transaction, cursor: StoredCursor, position: LogPosition,
+  changed: readonly UserCount[], now_ms: number,
+): Promise<void> {
+  const rows = changed.map((user) => ({
+    user: user.name, share_count: user.ledger_count,
+    difference: user.ledger_count - user.snapshot_count, disputed_difference: user.disputed_count,
+  }));
+  const id = await insertSnapshot(transaction, {
+    kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
+    log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
+    quality: 'minute', state: 'confirmed', rows, taken_at: timeText(now_ms),
+  });
+  invariant(id > 0, 'a baseline needs an id');
+  const settled = changed.map((user) => ({
+    ...user, snapshot_count: user.ledger_count, disputed_count: noShares,
+  }));
+  await writeCounts(transaction, settled, new Map());
+}
+
+/** A block line's snapshot: pending until the node was asked for its block. */
+export async function writeSnapshot(
+  transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string,
+): Promise<void> {
+  await insertSnapshot(transaction, {
+    kind: 'block',
+    log_position: snapshot.position.toString(),
+    log_sequence: cursor.sequence,
+    log_offset: (snapshot.position - cursor.log_start).toString(),
+    height: snapshot.height,
+    finder: nameToBuffer(snapshot.finder),
+    logged_at: snapshot.logged_at,
+    quality: snapshot.quality,
+    state: 'pending',
+    rows: snapshot.rows,
+    taken_at: now,
+  });
+}
+
+interface SnapshotInsert {
+  readonly rows: readonly {
+    readonly user: NameBytes; readonly share_count: bigint;
+    readonly difference: bigint; readonly disputed_difference: bigint;
+  }[];
+  readonly [column: string]: unknown;
+}
+
+async function insertSnapshot(
+  transaction: Knex.Transaction,
+  { rows, ...columns }: SnapshotInsert,
+): Promise<number> {
+  const total = rows.reduce((sum, row) => sum + row.difference, 0n);
+  const disputed = rows.some((row) => row.disputed_difference > 0n);
+  const [id] = await transaction('snapshots').insert({
+    ...columns,
+    dispute: disputed ? 'open' : 'none',
+    changed_users: rows.length,
+    total_difference: total.toString(),
+  });
+  const snapshot_id = smallInteger(id);
+  const ids = await userIds(transaction, rows.map((row) => row.user));
+  for (const batch of inBatches(rows)) {
+    await transaction('snapshot_shares').insert(
+      batch.map((row) => ({
+        snapshot_id,
+        user_id: ids.get(row.user),
+        share_count: row.share_count.toString(),
+        difference: row.difference.toString(),
+        disputed_difference: row.disputed_difference.toString(),
+      })),
+    );
+  }
+  return snapshot_id;
+}
