@@ -46,6 +46,13 @@ export async function answerRequests(context: AccountingContext, reader: LogRead
             detail: 'no line of this log has been read yet; a baseline needs a place in it',
           };
         }
+        const cut: unknown = await transaction('rounds').whereRaw('cut_to > cut_from').first('id');
+        if (cut !== undefined) {
+          return {
+            outcome: 'refused',
+            detail: 'payments has settled rounds with work already: a baseline would move nothing',
+          };
+        }
         const taken: unknown = await transaction('snapshots')
           .where('log_position', position.toString())
           .first('id');

@@ -1,6 +1,6 @@
 // Asks the accounting daemon for something by a row in operator_requests, and waits for its answer. Without
 // a running daemon the command takes the lease and acts itself, through the same code.
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { systemClock } from '../../shared/clock.js';
 import {
   exit_status,
@@ -12,7 +12,7 @@ import {
 import type { Config } from '../../shared/config.js';
 import type { Database } from '../../shared/database/database.js';
 import { createLease } from '../../shared/database/lease.js';
-import { outcomeOf, recordRequest, type Outcome } from '../../shared/database/requests.js';
+import { outcomeOf, recordRequest, requester, type Outcome } from '../../shared/database/requests.js';
 import { OutsideFailure } from '../../shared/errors.js';
 import { createLogger } from '../../shared/logger.js';
 import { createNode } from '../../shared/bitcoind/client.js';
@@ -32,7 +32,7 @@ export async function ask(
     daemon: 'accounting',
     action,
     arguments: request_arguments,
-    requested_by: `${userInfo().username}@${hostname()}`,
+    requested_by: requester(),
   });
   const given_up_ms = systemClock.monotonic_ms() + wait_ms;
   let answer: Outcome | null = null;

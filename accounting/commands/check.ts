@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createNode } from '../../shared/bitcoind/client.js';
 import { exit_status, printJson, printTable, type Action } from '../../shared/command.js';
 import { loadConfig, type Config } from '../../shared/config.js';
-import { connect } from '../../shared/database/connect.js';
+import { connectExisting } from '../../shared/database/connect.js';
 import { verifySchema } from '../../shared/database/migrate.js';
 import { durabilityFaults } from '../../shared/database/preflight.js';
 import { OutsideFailure } from '../../shared/errors.js';
@@ -50,7 +50,7 @@ export const check: Action = async ({ config_file, json }) => {
 };
 
 async function checkDatabase(config: Config): Promise<string> {
-  const database = await connect(config.database);
+  const database = await connectExisting(config.database);
   try {
     await verifySchema(database);
     const faults = await durabilityFaults(database);

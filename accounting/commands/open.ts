@@ -1,7 +1,7 @@
 // What the read-only commands share: configuration, database with a current schema, and closing it again.
 import type { CommandContext } from '../../shared/command.js';
 import { loadConfig, type Config } from '../../shared/config.js';
-import { connect } from '../../shared/database/connect.js';
+import { connectExisting } from '../../shared/database/connect.js';
 import type { Database } from '../../shared/database/database.js';
 import { verifySchema } from '../../shared/database/migrate.js';
 
@@ -9,7 +9,7 @@ export async function withFacts<T>(
   context: CommandContext, work: (database: Database, config: Config) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig(context.config_file, process.env);
-  const database = await connect(config.database);
+  const database = await connectExisting(config.database);
   try {
     await verifySchema(database);
     return await work(database, config);

@@ -1,7 +1,9 @@
 // `replay <logdir>`: rebuilds the facts from the log and compares them with the database, row by row.
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.js';
 import { exit_status, printJson, printLines, type Action } from '../../shared/command.js';
+import { ConfigurationFault } from '../../shared/errors.js';
 import { createProgress } from '../../shared/progress.js';
 import { openLogFiles } from '../edges/log-files.js';
 import { loadLogState } from '../edges/log-state.js';
@@ -12,6 +14,11 @@ const lines_shown_max = 50;
 
 export const replay: Action = (context) => withFacts(context, async (database, config) => {
   const directory = path.resolve(context.arguments[0] ?? config.log_directory);
+  if (!existsSync(directory)) {
+    throw new ConfigurationFault([
+      `There is no directory ${JSON.stringify(directory)} to replay: name the directory of ckpool's logs.`,
+    ]);
+  }
   const log_file = path.join(directory, path.basename(config.log_file));
   const log_files = openLogFiles({ log_file, quiet_ms: 0, once: true, clock: systemClock });
   const progress = createProgress({ label: 'replaying', total: 100 });

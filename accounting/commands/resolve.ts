@@ -45,8 +45,12 @@ async function explain(database: Database, snapshot: number, json: boolean): Pro
       users,
     });
   }
+  if (dispute !== 'open') {
+    const why = dispute === 'none' ? 'holds no disputed counts' : `was resolved before: ${dispute}`;
+    return printLines([`Snapshot ${snapshot} ${why}; there is nothing to resolve.`]);
+  }
   printLines([
-    `Snapshot ${snapshot}: dispute ${dispute}.`,
+    `Snapshot ${snapshot} holds disputed counts.`,
     ...users.map(
       (one) =>
         `  ${one.user}: ${one.disputed} of ${one.difference} shares rest on log lines from before `

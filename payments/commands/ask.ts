@@ -1,9 +1,9 @@
 // How a command changes something: it inserts a request and waits for the daemon to act on it. Where no
 // daemon runs, the command takes the lease itself and acts as the daemon would. Dying in between leaves
 // the request, which the next start acts on.
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { createLease } from '../../shared/database/lease.js';
-import { outcomeOf, recordRequest, type Outcome } from '../../shared/database/requests.js';
+import { outcomeOf, recordRequest, requester, type Outcome } from '../../shared/database/requests.js';
 import { OutsideFailure } from '../../shared/errors.js';
 import type { PaymentsContext, RequestHandler } from '../context.js';
 import { actOnRequest } from '../requests.js';
@@ -24,12 +24,11 @@ export interface Ask {
  */
 export async function askPayments(context: PaymentsContext, ask: Ask): Promise<Outcome> {
   const { database, clock } = context;
-  const requested_by = `${userInfo().username}@${hostname()}`;
   const id = await recordRequest(database, {
     daemon: 'payments',
     action: ask.action,
     arguments: ask.arguments,
-    requested_by,
+    requested_by: requester(),
   });
   const lease = createLease(database, 'payments_lease', `${hostname()} ${process.pid} ${ask.action}`);
   const until_ms = clock.monotonic_ms() + wait_ms;

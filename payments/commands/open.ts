@@ -5,7 +5,7 @@ import type { WalletNode } from '../../shared/bitcoind/node.js';
 import { systemClock } from '../../shared/clock.js';
 import type { CommandContext } from '../../shared/command.js';
 import { loadConfig, type Config } from '../../shared/config.js';
-import { connect } from '../../shared/database/connect.js';
+import { connectExisting } from '../../shared/database/connect.js';
 import type { Lease } from '../../shared/database/database.js';
 import { verifySchema } from '../../shared/database/migrate.js';
 import { InvariantBroken } from '../../shared/errors.js';
@@ -29,7 +29,7 @@ export async function withPayments<T>(
 ): Promise<T> {
   const config = loadConfig(command.config_file, process.env);
   const log = createLogger({ name: 'payments' });
-  const database = await connect(config.payments_database);
+  const database = await connectExisting(config.payments_database);
   const node = openNode(config);
   try {
     await verifySchema(database);

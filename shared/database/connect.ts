@@ -5,9 +5,11 @@
 // Isolation on MySQL is REPEATABLE READ, not READ COMMITTED: payments reads facts of accounting in several
 // statements of one transaction and must see one state of them, as it does on SQLite. The first statement
 // of a write transaction is the fence of its lease, so the view is taken after the previous holder's commits.
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
 import { setTimeout as wait } from 'node:timers/promises';
-import { OutsideFailure } from '../errors.js';
+import { ConfigurationFault, OutsideFailure } from '../errors.js';
 import type { Database } from './database.js';
 import { exactDialect } from './dialects.js';
 import { isCollision } from './errors.js';
@@ -110,7 +112,27 @@ interface SqliteConnection {
   function(name: string, options: { deterministic: boolean }, body: () => bigint): unknown;
 }
 
+/** For commands that only read: they leave no empty file behind, owned by whoever typed them. */
+export async function connectExisting(settings: DatabaseSettings): Promise<Database> {
+  if (settings.engine === 'sqlite' && !existsSync(settings.file)) {
+    throw new ConfigurationFault([
+      `The database file ${settings.file} (sql.file) does not exist yet: start accounting, which creates it.`,
+    ]);
+  }
+  return connect(settings);
+}
+
+/**
+ * The file is made before SQLite opens it, writable for its group as far as the umask allows: two daemons
+ * with users of their own share it, and SQLite gives its mode on to the files beside it.
+ */
+function createFile(file: string): void {
+  if (file === ':memory:' || existsSync(file) || !existsSync(dirname(file))) return;
+  closeSync(openSync(file, 'a', 0o660));
+}
+
 function openSqlite(file: string, now_ms: () => number): Knex {
+  createFile(file);
   return knexFactory({
     client: exactDialect('sqlite'),
     connection: { filename: file, options: { safeIntegers: true } } as Knex.Sqlite3ConnectionConfig,

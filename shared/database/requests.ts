@@ -1,5 +1,6 @@
 // What commands ask of a daemon. A command only inserts a request; the daemon that holds the lease acts on it
 // and writes the outcome in the same transaction as what it did, so a request is acted on once.
+import { hostname, userInfo } from 'node:os';
 import type { Knex } from 'knex';
 import { smallInteger, timeText, type Database } from './database.js';
 
@@ -34,6 +35,15 @@ const outcomes: Record<DaemonName, string> = {
   accounting: 'accounting_outcomes',
   payments: 'payment_outcomes',
 };
+
+/** Who asks, for people: the login, or the number of a user without one, and the host. */
+export function requester(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    return `user ${process.getuid?.() ?? '?'}@${hostname()}`;
+  }
+}
 
 /**
  * Returns the request's id, by which its outcome is found. Not repeated by itself: asking twice is two
