@@ -1,15 +1,18 @@
 // Rebuilds the facts of a log from nothing but its bytes and the stored readings of the user files, and
 // compares them with the rows that were written live. The same rules run over the same input, so every
 // row must agree; one that does not is damage, or a defect. Writes nothing anywhere.
-import { integer, smallInteger, type Database } from '../shared/database/database.js';
+import type { Database } from '../shared/database/database.js';
 import { ConfigurationFault } from '../shared/errors.js';
-import { logPosition, shares, type LogPosition } from '../shared/units.js';
-import { nameFromBuffer, printable, type NameBytes } from '../shared/username.js';
+import { logPosition } from '../shared/units.js';
+import { printable, type NameBytes } from '../shared/username.js';
 import { noShares, type Reading } from './core/counter-lines.js';
 import { scanLog } from './core/log-line.js';
 import { applyStretch, type NewSnapshot, type StretchLine, type UserCount } from './core/stretch.js';
 import { isCounted } from './core/what-to-read.js';
 import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
+import {
+  baselineEnds, storedReadings, storedShares, storedSnapshots, type StoredReading,
+} from './edges/replay-reader.js';
 
 const chunk_bytes = 16 * 1024 * 1024;
 
@@ -18,12 +21,6 @@ export interface ReplayResult {
   readonly rows: number;
   /** One sentence for each row that differs; empty when live and replay agree. */
   readonly differences: readonly string[];
-}
-
-interface StoredReading {
-  readonly position: LogPosition;
-  readonly all: boolean;
-  readonly counts: ReadonlyMap<NameBytes, Reading>;
 }
 
 export async function replayLog(
@@ -164,60 +161,18 @@ function bounds(
   return readings;
 }
 
-async function storedReadings(database: Database): Promise<StoredReading[]> {
-  const stored = await database.knex<Record<string, unknown>>('share_readings').orderBy('id');
-  // One that stands further on than a later one was given up, because the log up to there was lost.
-  let least: bigint | null = null;
-  const readings: Record<string, unknown>[] = [];
-  for (const row of stored.reverse()) {
-    const position = integer(row['log_position']);
-    if (least === null || position <= least) readings.unshift(row);
-    if (least === null || position < least) least = position;
-  }
-  const counts: Record<string, unknown>[] = await database
-    .knex<Record<string, unknown>>('share_reading_counts')
-    .join('users', 'users.id', 'share_reading_counts.user_id')
-    .select('reading_id', 'users.name as name', 'share_reading_counts.counter as file_counter');
-  const byReading = new Map<number, Map<NameBytes, Reading>>();
-  for (const row of counts) {
-    const id = smallInteger(row['reading_id']);
-    if (!byReading.has(id)) byReading.set(id, new Map());
-    byReading.get(id)!.set(nameFromBuffer(row['name'] as Buffer), row['file_counter'] === null
-      ? { unreadable: 'no readable file' } : { counter: shares(integer(row['file_counter'])) });
-  }
-  return readings.map((row) => ({
-    position: logPosition(integer(row['log_position'])),
-    all: row['kind'] !== 'named',
-    counts: byReading.get(smallInteger(row['id'])) ?? new Map<NameBytes, Reading>(),
-  }));
-}
-
-/** Where the lines behind each baseline begin: it stands on the byte before them. */
-async function baselineEnds(database: Database): Promise<bigint[]> {
-  const rows = await database
-    .knex<Record<string, unknown>>('snapshots')
-    .where('kind', 'baseline')
-    .orderBy('log_position');
-  return rows.map((row) => integer(row['log_position']) + 1n);
-}
-
 async function compare(
   database: Database,
   rebuilt: readonly NewSnapshot[],
   from: bigint,
 ): Promise<ReplayResult> {
-  const stored = await database
-    .knex<Record<string, unknown>>('snapshots')
-    .where('kind', 'block')
-    .where('log_position', '>=', from.toString())
-    .orderBy('log_position');
   const differences: string[] = [];
-  const live = new Map(stored.map((row) => [integer(row['log_position']), row]));
+  const live = await storedSnapshots(database, from);
   let rows = 0;
   for (const snapshot of rebuilt) {
-    const row = live.get(snapshot.position);
+    const snapshot_id = live.get(snapshot.position);
     live.delete(snapshot.position);
-    if (!row) {
+    if (snapshot_id === undefined) {
       differences.push(
         `block line of height ${snapshot.height} at position ${snapshot.position} is in the log, `
         + 'not in snapshots',
@@ -225,10 +180,10 @@ async function compare(
       continue;
     }
     rows += snapshot.rows.length;
-    differences.push(...(await compareShares(database, smallInteger(row['id']), snapshot, from === 0n)));
+    differences.push(...(await compareShares(database, snapshot_id, snapshot, from === 0n)));
   }
-  for (const [position, row] of live) {
-    differences.push(`snapshot ${smallInteger(row['id'])} (position ${position}) is not in the log`);
+  for (const [position, snapshot_id] of live) {
+    differences.push(`snapshot ${snapshot_id} (position ${position}) is not in the log`);
   }
   return { snapshots: rebuilt.length, rows, differences };
 }
@@ -240,12 +195,7 @@ async function compareShares(
   snapshot: NewSnapshot,
   whole: boolean,
 ): Promise<string[]> {
-  const stored: Record<string, unknown>[] = await database
-    .knex<Record<string, unknown>>('snapshot_shares')
-    .join('users', 'users.id', 'snapshot_shares.user_id')
-    .where({ snapshot_id })
-    .select('users.name as name', 'share_count', 'difference');
-  const live = new Map(stored.map((row) => [nameFromBuffer(row['name'] as Buffer), row]));
+  const live = await storedShares(database, snapshot_id);
   const differences: string[] = [];
   const say = (user: NameBytes, what: string): void => {
     differences.push(`snapshot ${snapshot_id}, height ${snapshot.height}, ${printable(user)}: ${what}`);
@@ -254,12 +204,12 @@ async function compareShares(
     const other = live.get(row.user);
     live.delete(row.user);
     if (!other) say(row.user, `replay finds a difference of ${row.difference}, the database holds none`);
-    else if (integer(other['difference']) !== row.difference) {
-      say(row.user, `difference ${integer(other['difference'])}, replay finds ${row.difference}`);
-    } else if (whole && integer(other['share_count']) !== row.share_count) {
-      say(row.user, `count ${integer(other['share_count'])}, replay finds ${row.share_count}`);
+    else if (other.difference !== row.difference) {
+      say(row.user, `difference ${other.difference}, replay finds ${row.difference}`);
+    } else if (whole && other.share_count !== row.share_count) {
+      say(row.user, `count ${other.share_count}, replay finds ${row.share_count}`);
     }
   }
-  for (const [user, row] of live) say(user, `difference ${integer(row['difference'])}, replay finds none`);
+  for (const [user, row] of live) say(user, `difference ${row.difference}, replay finds none`);
   return differences;
 }

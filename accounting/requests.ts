@@ -4,11 +4,11 @@
 import type { Knex } from 'knex';
 import { smallInteger } from '../shared/database/database.js';
 import { openRequests, recordOutcome, type Request } from '../shared/database/requests.js';
-import { InvariantBroken } from '../shared/errors.js';
 import { logPosition } from '../shared/units.js';
 import type { AccountingContext, Outcome } from './context.js';
+import { decideDispute } from './edges/dispute-store.js';
 import { positionOf } from './edges/log-state.js';
-import { recordBaseline } from './edges/snapshot-rows.js';
+import { isPlaceTaken, recordBaseline, workWasSettled } from './edges/snapshot-rows.js';
 import type { LogReader } from './read-log.js';
 
 interface Decision {
@@ -46,17 +46,13 @@ export async function answerRequests(context: AccountingContext, reader: LogRead
             detail: 'no line of this log has been read yet; a baseline needs a place in it',
           };
         }
-        const cut: unknown = await transaction('rounds').whereRaw('cut_to > cut_from').first('id');
-        if (cut !== undefined) {
+        if (await workWasSettled(transaction)) {
           return {
             outcome: 'refused',
             detail: 'payments has settled rounds with work already: a baseline would move nothing',
           };
         }
-        const taken: unknown = await transaction('snapshots')
-          .where('log_position', position.toString())
-          .first('id');
-        if (taken) {
+        if (await isPlaceTaken(transaction, position)) {
           return {
             outcome: 'refused',
             detail: `there is a snapshot at this very place (${position}) already`,
@@ -84,9 +80,7 @@ async function resolveDispute(transaction: Knex.Transaction, asked: Request): Pr
     return { outcome: 'refused', detail: 'a dispute is resolved with --take or --drop' };
   }
   const id = smallInteger(snapshot);
-  const hit = await transaction('snapshots').where({ id, dispute: 'open' }).update({ dispute: choice });
-  if (hit > 1) throw new InvariantBroken(`snapshot ${id} is there ${hit} times`);
-  return hit === 1
+  return (await decideDispute(transaction, id, choice))
     ? { outcome: 'done', detail: `the disputed counts of snapshot ${id} are ${choice}` }
     : { outcome: 'refused', detail: `snapshot ${id} holds no open dispute` };
 }

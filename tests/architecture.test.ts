@@ -2,6 +2,7 @@
 // otherwise: small files, a pure core, tables that are explained, tests that are switched on, defects of the old
 // tool that are either covered by a test or listed as open.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -47,9 +48,16 @@ describe('the tree', () => {
 
   it('depends on no machine and no registry', () => {
     const everything = [...sources, ...tests, ...documents, 'package.json', 'package-lock.json', 'accounting.sh', '.ci/run'];
-    expect(found(everything.filter((file) => !file.endsWith('architecture.test.ts')), /\/work\/|\/root\/|\/tmp\/notes/)).toEqual([]);
-    // The lock file names the public registry or none.
-    expect(found(['package-lock.json'], /"resolved": "(?!https:\/\/registry\.npmjs\.org\/)/)).toEqual([]);
+    const here = [root.slice(0, -1), homedir()].map((place) => `${place}/`.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    expect(found(everything, new RegExp(here.join('|')))).toEqual([]);
+    expect(found(['package-lock.json'], /"resolved":/)).toEqual([]);
+  });
+});
+
+describe('SQL', () => {
+  it('stands in a store of the daemon that owns it, nowhere else', () => {
+    const elsewhere = sources.filter((file) => /^(?:accounting|payments)\//.test(file) && !/\/edges\/|\.fixture\.ts$/.test(file));
+    expect(found(elsewhere, /\b(?:knex|transaction)(?:<[^(]*>)?\(['"`]|\bknex\.raw\(/)).toEqual([]);
   });
 });
 

@@ -2,8 +2,9 @@
 // it says what is known, what the choices are and what each does.
 import { printJson, printLines, type Action } from '../../shared/command.js';
 import { ConfigurationFault } from '../../shared/errors.js';
-import { integer, smallInteger, type Database } from '../../shared/database/database.js';
-import { nameFromBuffer, printable } from '../../shared/username.js';
+import type { Database } from '../../shared/database/database.js';
+import { printable } from '../../shared/username.js';
+import { readDispute } from '../edges/dispute-store.js';
 import { ask } from './ask.js';
 import { withFacts } from './open.js';
 
@@ -25,25 +26,16 @@ export const resolve: Action = (context) => withFacts(context, async (database, 
 });
 
 async function explain(database: Database, snapshot: number, json: boolean): Promise<void> {
-  const row = await database.knex<Record<string, unknown>>('snapshots').where('id', snapshot).first();
-  if (!row) throw new ConfigurationFault([`There is no snapshot ${snapshot}.`]);
-  const rows: Record<string, unknown>[] = await database.knex<Record<string, unknown>>('snapshot_shares')
-    .join('users', 'users.id', 'snapshot_shares.user_id')
-    .where('snapshot_id', snapshot).where('disputed_difference', '>', 0)
-    .select('users.name as name', 'difference', 'disputed_difference');
-  const users = rows.map((one) => ({
-    user: printable(nameFromBuffer(one['name'] as Buffer)),
-    difference: integer(one['difference']).toString(),
-    disputed: integer(one['disputed_difference']).toString(),
+  const known = await readDispute(database, snapshot);
+  if (!known) throw new ConfigurationFault([`There is no snapshot ${snapshot}.`]);
+  const { height, dispute } = known;
+  const users = known.users.map((one) => ({
+    user: printable(one.user),
+    difference: one.difference.toString(),
+    disputed: one.disputed_difference.toString(),
   }));
-  const dispute = String(row['dispute']);
   if (json) {
-    return printJson({
-      snapshot,
-      height: row['height'] === null ? null : smallInteger(row['height']),
-      dispute,
-      users,
-    });
+    return printJson({ snapshot, height, dispute, users });
   }
   if (dispute !== 'open') {
     const why = dispute === 'none' ? 'holds no disputed counts' : `was resolved before: ${dispute}`;

@@ -12,6 +12,18 @@ import type { NewSnapshot, UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
 import { userIds, writeCounts } from './user-rows.js';
 
+/** Whether payments has cut work already: from then on a baseline would move nothing. */
+export async function workWasSettled(transaction: Knex.Transaction): Promise<boolean> {
+  const cut: unknown = await transaction('rounds').whereRaw('cut_to > cut_from').first('id');
+  return cut !== undefined;
+}
+
+/** A position holds one snapshot at most. */
+export async function isPlaceTaken(transaction: Knex.Transaction, position: LogPosition): Promise<boolean> {
+  const taken: unknown = await transaction('snapshots').where('log_position', position.toString()).first('id');
+  return taken !== undefined;
+}
+
 /** The first round starts here, not at zero: a snapshot without a block. */
 export async function recordBaseline(
   transaction: Knex.Transaction, cursor: StoredCursor, position: LogPosition,

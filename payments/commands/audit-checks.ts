@@ -1,13 +1,12 @@
 // The checks of `audit` that need only the database: rules A and B from the facts, and the ledger's own sums.
 import type { Knex } from 'knex';
 import { formatCoins } from '../../shared/amount.js';
-import { integer, smallInteger } from '../../shared/database/database.js';
 import { satoshis } from '../../shared/units.js';
 import { printable } from '../../shared/username.js';
 import type { AuditCheck, PaymentsContext } from '../context.js';
 import { cutViolations, roundViolations } from '../core/audit-rounds.js';
 import { differencesIn, isBaseline } from '../edges/facts.js';
-import { accountBalances, minerBalances, roundEntries } from '../edges/ledger-store.js';
+import { accountBalances, minerBalances, roundEntries, unbalancedEvents } from '../edges/ledger-store.js';
 import { allRounds, type Round } from '../edges/round-store.js';
 
 const shown_max = 5;
@@ -70,10 +69,8 @@ async function workByUser(
 }
 
 async function eventsSumToZero(knex: Knex): Finding {
-  const unbalanced = await knex('ledger_entries').groupBy('event_id').havingRaw('sum(amount_sats) <> 0')
-    .select('event_id').sum({ total: 'amount_sats' }) as unknown as { event_id: unknown; total: unknown }[];
-  const violations = unbalanced.map(
-    ({ event_id, total }) => `event ${smallInteger(event_id)} sums to ${integer(total)} satoshis`,
+  const violations = (await unbalancedEvents(knex)).map(
+    ({ event_id, total_sats }) => `event ${event_id} sums to ${total_sats} satoshis`,
   );
   const all = sum(Object.values(await accountBalances(knex)));
   if (all !== 0n) violations.push(`all entries together sum to ${all} satoshis`);

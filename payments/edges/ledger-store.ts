@@ -202,3 +202,15 @@ async function entriesOf(knex: Knex, event_id: unknown): Promise<LedgerEntry[]> 
     amount_sats: satoshis(integer(amount_sats)),
   }));
 }
+
+export interface UnbalancedEvent {
+  readonly event_id: number;
+  readonly total_sats: bigint;
+}
+
+/** Events whose entries do not sum to zero: none, unless somebody wrote past this store. */
+export async function unbalancedEvents(knex: Knex): Promise<UnbalancedEvent[]> {
+  const rows = await knex('ledger_entries').groupBy('event_id').havingRaw('sum(amount_sats) <> 0')
+    .select('event_id').sum({ total: 'amount_sats' }) as unknown as { event_id: unknown; total: unknown }[];
+  return rows.map(({ event_id, total }) => ({ event_id: smallInteger(event_id), total_sats: integer(total) }));
+}
