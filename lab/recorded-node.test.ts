@@ -35,6 +35,14 @@ describe('a recorded chain answers as its node did', () => {
     expect(block?.coinbase_outputs[0]?.script).toBe('00145a90f5bacc9ddb18b011f1df40b10fa4906be867');
   });
 
+  it('shows what proves a block: header nonce, header time and the coinbase script with the extra nonces', async () => {
+    const hash = blockHash('61d4f27035a2ce0ad271d2436c4546dc1f82d46b622762aaaddea6e76fdca1c8');
+    expect(await node.blockWithCoinbase(hash)).toMatchObject({
+      height: 125, nonce: 1020822329, time_seconds: 0x6b00118d,
+      coinbase_script: '017d00046411006b042cef9e240c0d11006b7908c6e8825200000a636b706f6f6c0b2f6f706f7720706f6f6c2f',
+    });
+  });
+
   it('knows side branches, with confirmations -1', async () => {
     expect(await node.header(stale)).toMatchObject({ height: 152, confirmations: -1 });
     expect((await node.blockWithCoinbase(stale))?.confirmations).toBe(-1);

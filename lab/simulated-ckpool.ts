@@ -14,11 +14,12 @@ import {
   restoreMembers, userJson, writeMemberFiles, type Members,
 } from './simulated-ckpool/members.js';
 import { createPoolStatus } from './simulated-ckpool/pool-status.js';
-import { createShareLog, type ShareProof, type Verdict } from './simulated-ckpool/share-log.js';
-import { createWork, type Tip } from './simulated-ckpool/work.js';
+import { createShareLog, drawnNonces, type ShareProof, type Verdict } from './simulated-ckpool/share-log.js';
+import { createWork, type Job, type Tip } from './simulated-ckpool/work.js';
 
 export type { PoolDisk } from './simulated-ckpool/disk.js';
-export type { ShareProof, Verdict } from './simulated-ckpool/share-log.js';
+export { proofOfBlock, type ShareProof, type Verdict } from './simulated-ckpool/share-log.js';
+export type { Job } from './simulated-ckpool/work.js';
 
 export interface SimulatedCkpoolOptions {
   /** ckpool's `logdir`; made when absent. */
@@ -32,7 +33,7 @@ export interface SimulatedCkpoolOptions {
   pool_name?: string;
   /** `-l`: 5 prints everything, 4 leaves out User lines and `Block hash changed to`. Default 5. */
   log_level?: number;
-  /** `-L`. Default false. */
+  /** `-L`. Default false; a restart can change it. */
   share_log?: boolean;
   /** Which users the node calls valid addresses. Default: all without a space or control byte. */
   isAddress?: (user: NameBytes) => boolean;
@@ -42,7 +43,16 @@ export interface SimulatedCkpoolOptions {
   disk?: PoolDisk;
 }
 
-export interface SolveDetails {
+export interface ShareDetails {
+  /** What the share was worked on. Default: the latest work, for a stale share the last before this tip. */
+  job?: Job;
+  /** When it came in, if that was earlier than now. */
+  arrived_ms?: number;
+  /** Drawn when absent. */
+  proof?: ShareProof;
+}
+
+export interface SolveDetails extends ShareDetails {
   hash: string;
   /**
    * Where `Block hash changed to` comes: before the solve line (about a third), after it, or not at
@@ -53,8 +63,8 @@ export interface SolveDetails {
   line?: boolean;
   /** What the solving share adds to the counters, after the lines of the block. */
   difficulty?: bigint;
-  /** Parts of the block for the share log, so that it proves the finder. */
-  proof?: ShareProof;
+  /** False: ckpool died before it counted and logged the share. Default true. */
+  counted?: boolean;
 }
 
 export interface SimulatedCkpool {
@@ -62,7 +72,16 @@ export interface SimulatedCkpool {
   login(worker: NameBytes): void;
   drop(worker: NameBytes): void;
   /** A share at the difficulty its client was set to. Only an accepted one counts. */
-  share(worker: NameBytes, difficulty: bigint, verdict?: Verdict): void;
+  share(worker: NameBytes, difficulty: bigint, verdict?: Verdict, details?: ShareDetails): void;
+  /** What a miner works on now; its share may name it later, when there is other work. */
+  job(): Job;
+  /** New work on the same tip: a share log of its own. */
+  refresh(): void;
+  /**
+   * The parts of a coinbase that make a block this worker's: mine it with them, then `solve` with the proof
+   * that `proofOfBlock` makes of it.
+   */
+  extraNonces(worker: NameBytes): { enonce1: string; nonce2: string };
   /**
    * The statistics: files first, then the User and Pool lines. ckpool does it 1 s after the start, then
    * each minute.
@@ -75,8 +94,8 @@ export interface SimulatedCkpool {
   /** The node refused this worker's block ("inconclusive", "time-too-new"). */
   reject(worker: NameBytes, height: number, reason: string): void;
   rotate(how: 'rename' | 'copytruncate'): void;
-  /** Another process over the same files; every worker has to log in again. */
-  restart(how?: 'term' | 'kill'): void;
+  /** Another process over the same files, with or without `-L`; every worker has to log in again. */
+  restart(how?: 'term' | 'kill', options?: { share_log?: boolean }): void;
   stop(how?: 'term' | 'kill'): void;
   /** The counter in memory, which the file follows at the next pass. */
   shareCount(user: NameBytes): bigint;
@@ -89,7 +108,7 @@ const share_difficulty_least = 1024;
 const network_difficulty = 2048;
 
 export function createSimulatedCkpool(options: SimulatedCkpoolOptions): SimulatedCkpool {
-  const { now_ms, pool_name = 'ckpool', share_log = false } = options;
+  const { now_ms, pool_name = 'ckpool' } = options;
   const isAddress = options.isAddress ?? ((user: NameBytes) => /^[!-~]+$/.test(user));
   const random = createRandom(options.seed);
   const disk = options.disk ?? realDisk(options.log_directory);
@@ -98,8 +117,9 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     disk, file: `${pool_name}.log`, level: options.log_level ?? 5,
     reopen_after_ms: options.reopen_after_ms ?? 60_000, now_ms,
   });
-  const work = createWork(options.tip, { disk, random, share_log });
-  const shareLog = share_log ? createShareLog(disk, random) : null;
+  const work = createWork(options.tip, { disk, random });
+  const writeShare = createShareLog(disk, random);
+  let share_log = options.share_log ?? false;
   let members: Members = { users: new Map(), clients: new Map() };
   let status = createPoolStatus(now_ms());
   let next_client = 1;
@@ -113,7 +133,7 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     running = true;
     log.reopen();
     log.write([...text.startLines(pool_name, node_address), ...restored.lines]);
-    log.write(work.begin(now_ms()), random.integer(1, 9));
+    log.write(work.begin(now_ms(), share_log), random.integer(1, 9));
   }
 
   function connected(worker: NameBytes): number {
@@ -129,6 +149,15 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     status.add(difficulty, now_ms());
   }
 
+  function logShare(
+    worker: NameBytes, client: number, details: ShareDetails,
+    judged: { job: Job; difficulty: bigint; share_difficulty: number; verdict: Verdict; arrived_ms: number },
+  ): void {
+    if (!share_log) return;
+    const nonces = details.proof ?? drawnNonces(work.enonce1(client), judged.arrived_ms, random);
+    writeShare({ ...judged, worker, client, nonces });
+  }
+
   function submitBlock(): number {
     const share_difficulty = network_difficulty / (1 - random.fraction() * 0.99);
     log.write([text.possibleSolve(share_difficulty), text.submitting]);
@@ -139,8 +168,7 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     const client = connected(worker);
     const { anchor = random.chance(1 / 3) ? 'before' : 'after', difficulty = default_share_difficulty } =
       details;
-    const arrived_ms = now_ms();
-    const job = { height: work.height(), workinfoid: work.workinfoid() };
+    const { arrived_ms = now_ms(), job = work.job() } = details;
     const share_difficulty = submitBlock();
     let later_ms = random.integer(45, 60);
     log.write([text.accepted], later_ms);
@@ -159,36 +187,27 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
     if (anchor === 'after') {
       log.write(work.changeTip({ hash: details.hash, height }), later_ms + random.integer(12, 80));
     }
+    if (details.counted === false) return;
     credit(worker, difficulty, 0);
-    shareLog?.({
-      ...job,
-      client,
-      worker,
-      difficulty,
-      share_difficulty,
-      verdict: 'accepted',
-      proof: details.proof ?? null,
-      arrived_ms,
-    });
+    logShare(worker, client, details, { job, difficulty, share_difficulty, verdict: 'accepted', arrived_ms });
   }
 
-  function share(worker: NameBytes, difficulty: bigint, verdict: Verdict = 'accepted'): void {
+  function share(
+    worker: NameBytes, difficulty: bigint, verdict: Verdict = 'accepted', details: ShareDetails = {},
+  ): void {
     const client = connected(worker);
-    const job = { height: work.height(), workinfoid: work.workinfoid() };
-    const least = Math.max(share_difficulty_least, Number(difficulty));
-    const share_difficulty = verdict === 'jobid' ? -1 : least * (1 + random.fraction() * 0.98);
+    const usual_job = (verdict === 'stale' ? work.previousBlockJob() : null) ?? work.job();
+    const { job = usual_job, arrived_ms = now_ms() } = details;
+    const share_difficulty = shareDifficulty(difficulty, verdict);
     if (verdict !== 'jobid') log.write([text.possibleSolve(share_difficulty, verdict === 'stale')]);
     if (verdict === 'accepted') credit(worker, difficulty, share_difficulty);
-    shareLog?.({
-      ...job,
-      client,
-      worker,
-      difficulty,
-      share_difficulty,
-      verdict,
-      proof: null,
-      arrived_ms: now_ms(),
-    });
+    logShare(worker, client, details, { job, difficulty, share_difficulty, verdict, arrived_ms });
+  }
+
+  function shareDifficulty(difficulty: bigint, verdict: Verdict): number {
+    if (verdict === 'jobid') return -1;
+    if (verdict === 'above_target') return Number(difficulty) * (0.01 + random.fraction() * 0.98);
+    return Math.max(share_difficulty_least, Number(difficulty)) * (1 + random.fraction() * 0.98);
   }
 
   function pass(): void {
@@ -238,6 +257,9 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
       log.write([text.dropLine(worker, client)]);
     },
     share,
+    job: () => work.job(),
+    refresh: () => { log.write(work.refresh()); },
+    extraNonces: (worker) => ({ enonce1: work.enonce1(connected(worker)), nonce2: random.hex(8) }),
     pass,
     tip: (hash, height) => { log.write(work.changeTip({ hash, height })); },
     solve,
@@ -250,8 +272,9 @@ export function createSimulatedCkpool(options: SimulatedCkpoolOptions): Simulate
       );
     },
     rotate: (how) => { if (how === 'rename') log.rotateByRename(); else log.rotateByCopy(); },
-    restart: (how) => {
+    restart: (how, changed = {}) => {
       stop(how);
+      share_log = changed.share_log ?? share_log;
       start();
     },
     stop,

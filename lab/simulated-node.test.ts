@@ -95,6 +95,23 @@ describe('states that are rare in life', () => {
     expect(ours.map(({ amount }) => amount)).toEqual([4_775_000_000n, 7n]);
   });
 
+  it('a block has the coinbase script, nonce and time that its miner says', async () => {
+    const said = { coinbase_script: '017a00aabb', nonce: 0xffffffff, time_seconds: 1_795_166_605 };
+    const { coinbase_script, nonce, time_seconds } = (await simulated.node.blockWithCoinbase(simulated.mineBlock(said)))!;
+    expect({ coinbase_script, nonce, time_seconds }).toEqual(said);
+    expect((await simulated.node.blockWithCoinbase(simulated.mineBlock()))?.time_seconds).toBe(said.time_seconds + 600);
+  });
+
+  it.each([
+    ['a time not above the median of the eleven blocks before', { time_seconds: 1_700_000_000 }],
+    ['a nonce of 33 bits', { nonce: 2 ** 32 }], ['a coinbase script of one byte', { coinbase_script: '00' }],
+    ['a coinbase script of 101 bytes', { coinbase_script: '00'.repeat(101) }], ['a coinbase script that is no hex', { coinbase_script: 'ckpool' }],
+  ])('refuses a block with %s, and nothing has happened', async (_, options) => {
+    const { tip_hash } = await simulated.node.chainInfo();
+    expect(() => simulated.mineBlock(options)).toThrow(RangeError);
+    expect((await simulated.node.chainInfo()).tip_hash).toBe(tip_hash);
+  });
+
   it('two blocks at one height: the first one seen is the tip, the next block decides', async () => {
     const { tip_hash } = await simulated.node.chainInfo();
     const first = simulated.mineBlock({ on: tip_hash });

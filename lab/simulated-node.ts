@@ -4,6 +4,7 @@
 // front of it (simulated-node/faults.ts).
 import type { WalletNode } from '../shared/bitcoind/node.js';
 import { satoshis, type BlockHash, type Satoshis, type TransactionId } from '../shared/units.js';
+import { pushHeight, pushNumber, scriptHex } from './block-miner/script.js';
 import { simulatedAddress, type SimulatedAddressType } from './simulated-node/addresses.js';
 import {
   chainCalls, scriptOf, walletCalls, type SimulatedConditions, type SimulatedState,
@@ -21,6 +22,17 @@ export type { SimulatedConditions } from './simulated-node/calls.js';
 /** Who is paid by a coinbase: one address gets all, or outputs as given. */
 export type CoinbasePays = string | readonly { readonly address: string; readonly amount: Satoshis }[];
 
+export interface SimulatedBlock {
+  readonly on?: BlockHash;
+  readonly pays?: CoinbasePays;
+  readonly transactions?: readonly string[];
+  /** scriptSig of the coinbase, 2 to 100 bytes in lower-case hex, unlike that of any other block. */
+  readonly coinbase_script?: string;
+  readonly nonce?: number;
+  /** Header time; above the median of the eleven blocks before. Default: ten minutes after the parent. */
+  readonly time_seconds?: number;
+}
+
 export interface SimulatedNode {
   readonly node: WalletNode;
   readonly conditions: SimulatedConditions;
@@ -29,8 +41,11 @@ export interface SimulatedNode {
   /** A valid address that belongs to nobody here. */
   foreignAddress(type?: SimulatedAddressType): string;
   mine(blocks: number, pays?: CoinbasePays): BlockHash[];
-  /** One block on any block; default: on the tip, with all that the mempool has. */
-  mineBlock(options?: { on?: BlockHash; pays?: CoinbasePays; transactions?: readonly string[] }): BlockHash;
+  /**
+   * One block on any block; default: on the tip, with all that the mempool has.
+   * @throws RangeError for a block that no node takes.
+   */
+  mineBlock(options?: SimulatedBlock): BlockHash;
   invalidate(hash: BlockHash): void;
   reconsider(hash: BlockHash): void;
   /** Replaces the last `depth` blocks by `length` others, which stay as a side branch; `length` > `depth`. */
@@ -70,11 +85,13 @@ function controls(state: SimulatedState): Omit<SimulatedNode, 'node' | 'conditio
     return address;
   };
   const tip = () => chain.active[chain.active.length - 1] as BlockHash;
-  const mineBlock: SimulatedNode['mineBlock'] = ({ on = tip(), pays = newAddress(), transactions } = {}) => {
+  const mineBlock: SimulatedNode['mineBlock'] = (
+    { on = tip(), pays = newAddress(), transactions, coinbase_script, nonce, time_seconds } = {},
+  ) => {
     const waiting = on === tip() ? [...mempool.transactions.values()] : [];
     const included = transactions?.map((raw) => pick(state, raw)) ?? waiting;
-    const coinbase = makeCoinbase(state, on, pays, included);
-    const { block, disconnected } = chain.add(on, [coinbase, ...included]);
+    const coinbase = makeCoinbase(state, on, { pays, included, coinbase_script });
+    const { block, disconnected } = chain.add(on, [coinbase, ...included], { nonce, time_seconds });
     mempool.follow(disconnected);
     for (const transaction of block.transactions) wallet.notice(transaction);
     return block.hash;
@@ -111,7 +128,11 @@ function pick({ mempool }: SimulatedState, text: string): Transaction {
 }
 
 function makeCoinbase(
-  { chain }: SimulatedState, on: BlockHash, pays: CoinbasePays, included: readonly Transaction[],
+  { chain }: SimulatedState,
+  on: BlockHash,
+  { pays, included, coinbase_script }: {
+    pays: CoinbasePays; included: readonly Transaction[]; coinbase_script: string | undefined;
+  },
 ): Transaction {
   const height = (chain.blocks.get(on)?.height ?? 0) + 1;
   const made = new Map(included.map((transaction) => [transaction.txid, transaction]));
@@ -124,7 +145,8 @@ function makeCoinbase(
   const paid = typeof pays === 'string' ? [{ address: pays, amount: reward }] : pays;
   // The height alone would give two blocks of one height and address the same coinbase, as in real chains
   // before the pool adds its own marks; the number of blocks seen so far plays that part.
-  const coinbase = `${height} ${chain.blocks.size}`;
+  const coinbase = coinbase_script ?? scriptHex(pushHeight(height), pushNumber(chain.blocks.size));
+  if (!/^(?:[0-9a-f]{2}){2,100}$/.test(coinbase)) throw new RangeError('bad-cb-length');
   const commitment = { script: `6a24aa21a9ed${digest(coinbase)}`, amount: satoshis(0n) };
   const outputs = [...paid.map(({ address, amount }) => ({ script: scriptOf(address), amount })), commitment];
   return makeTransaction({ inputs: [], outputs, coinbase, signed: true });

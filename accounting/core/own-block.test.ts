@@ -7,7 +7,7 @@ const script = '0014a22d8eb5c43a0a714f2172a39d66fcb4b5e47f94';
 function block(...outputs: [script: string, amount: bigint][]): BlockWithCoinbase {
   return {
     hash: blockHash('a'.repeat(64)), height: blockHeight(7), previous_hash: blockHash('b'.repeat(64)), confirmations: 1,
-    time_seconds: 0, coinbase_txid: transactionId('c'.repeat(64)),
+    time_seconds: 0, nonce: 0, coinbase_script: '', coinbase_txid: transactionId('c'.repeat(64)),
     coinbase_outputs: outputs.map(([pays, amount], index) => ({ index, amount: satoshis(amount), script: pays })),
   };
 }

@@ -22,15 +22,21 @@ function valueText(value: JanssonValue): string {
 }
 
 function realText({ real: value, digits }: Real): string {
+  const [mantissa = '', power = ''] = value.toExponential(digits - 1).split('e');
+  const exponent = Number(power);
+  // C's %g turns to exponents there; the library drops the plus and the zeros that C puts in front.
+  if (value !== 0 && (exponent < -4 || exponent >= digits)) return `${withoutZeros(mantissa)}e${exponent}`;
   const text = significant(value, digits);
-  return /[.e]/.test(text) ? text : `${text}.0`;
+  return text.includes('.') ? text : `${text}.0`;
 }
 
 /** C's `%.<digits>g` for numbers that need no exponent: trailing zeros dropped. */
 export function significant(value: number, digits: number): string {
   const text = value.toPrecision(digits);
-  return text.includes('.') && !text.includes('e') ? text.replace(/\.?0+$/, '') : text;
+  return text.includes('e') ? text : withoutZeros(text);
 }
+
+const withoutZeros = (text: string): string => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
 
 const short_escapes: Record<string, string> = {
   '"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t',

@@ -62,7 +62,10 @@ export function chainCalls({ chain, hidden, conditions }: SimulatedState): Chain
       const block = hidden.has(hash) ? undefined : chain.blocks.get(hash);
       const coinbase = block?.transactions[0];
       if (!block || !coinbase) return null;
-      return { ...header(block), coinbase_txid: coinbase.txid, coinbase_outputs: numbered(coinbase) };
+      return {
+        ...header(block), nonce: block.nonce, coinbase_txid: coinbase.txid,
+        coinbase_script: coinbase.coinbase ?? '', coinbase_outputs: numbered(coinbase),
+      };
     },
     chainTips: async () => chain.tips()
       .sort((one, other) => other.height - one.height || one.sequence - other.sequence)

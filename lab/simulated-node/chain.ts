@@ -10,6 +10,7 @@ export interface Block {
   readonly height: BlockHeight;
   readonly previous_hash: BlockHash | null;
   readonly time_seconds: number;
+  readonly nonce: number;
   /** Order in which the node saw the blocks. */
   readonly sequence: number;
   /** The coinbase first. */
@@ -23,6 +24,14 @@ export interface Coin extends Outpoint {
   readonly coinbase: boolean;
 }
 
+/** What a miner may say of a header. */
+export interface HeaderChoice {
+  /** Default: ten minutes after the parent. */
+  readonly time_seconds?: number | undefined;
+  /** Default: drawn from the block's place, the same in each run. */
+  readonly nonce?: number | undefined;
+}
+
 export interface Chain {
   readonly blocks: ReadonlyMap<BlockHash, Block>;
   readonly active: readonly BlockHash[];
@@ -33,10 +42,14 @@ export interface Chain {
   /** The transaction of the active chain that spends a coin. */
   spenderOf(outpoint: Outpoint): TransactionId | null;
   isInvalid(hash: BlockHash): boolean;
-  /** Returns the transactions that left the active chain, oldest first, coinbases excepted. */
+  /**
+   * Returns the transactions that left the active chain, oldest first, coinbases excepted.
+   * @throws RangeError for a header that no node takes.
+   */
   add(
     previous: BlockHash,
     transactions: readonly Transaction[],
+    choice?: HeaderChoice,
   ): { block: Block; disconnected: Transaction[] };
   mark(hash: BlockHash, invalid: boolean): Transaction[];
   tips(): Block[];
@@ -49,7 +62,7 @@ const unspendable = '6a';
 export function createChain(name: string): Chain {
   const genesis: Block = {
     hash: blockHash(digest(`genesis of ${name}`)), height: blockHeight(0), previous_hash: null,
-    time_seconds: 1_700_000_000, sequence: 0, transactions: [],
+    time_seconds: 1_700_000_000, nonce: 0, sequence: 0, transactions: [],
   };
   const blocks = new Map([[genesis.hash, genesis]]);
   const invalid = new Set<BlockHash>();
@@ -64,6 +77,15 @@ export function createChain(name: string): Chain {
     const block = blocks.get(hash);
     if (!block) throw new RangeError(`no block ${hash}`);
     return block;
+  };
+  /** Of the block and the ten before it: what the next block's time must be above. */
+  const medianTime = (block: Block): number => {
+    const times: number[] = [];
+    for (let at: Block | null = block; at && times.length < 11;) {
+      times.push(at.time_seconds);
+      at = at.previous_hash && get(at.previous_hash);
+    }
+    return times.sort((one, other) => one - other)[Math.floor(times.length / 2)] ?? 0;
   };
   const isInvalid = (hash: BlockHash): boolean => {
     if (invalid.size === 0) return false;
@@ -145,13 +167,16 @@ export function createChain(name: string): Chain {
     blocks, active, coins, isInvalid,
     heightOf: (txid) => heights.get(txid) ?? null,
     spenderOf: (outpoint) => spenders.get(outpointKey(outpoint)) ?? null,
-    add(previous, transactions) {
+    add(previous, transactions, choice = {}) {
       const parent = get(previous);
       const sequence = blocks.size;
+      const { time_seconds = parent.time_seconds + 600, nonce = drawnNonce(previous, sequence) } = choice;
+      requireHeader(time_seconds, nonce, medianTime(parent));
+      const txids = transactions.map(({ txid }) => txid).join();
       const block: Block = {
-        hash: blockHash(digest(`${previous} ${sequence} ${transactions.map(({ txid }) => txid).join()}`)),
+        hash: blockHash(digest(`${previous} ${sequence} ${time_seconds} ${nonce} ${txids}`)),
         height: blockHeight(parent.height + 1), previous_hash: previous,
-        time_seconds: parent.time_seconds + 600, sequence, transactions,
+        time_seconds, nonce, sequence, transactions,
       };
       blocks.set(block.hash, block);
       // Only a block higher than the tip can become the tip: no search is needed here.
@@ -177,4 +202,16 @@ export function createChain(name: string): Chain {
       return length;
     },
   };
+}
+
+const drawnNonce = (previous: BlockHash, sequence: number): number =>
+  Number.parseInt(digest(`nonce ${previous} ${sequence}`).slice(0, 8), 16);
+
+function requireHeader(time_seconds: number, nonce: number, median_time_seconds: number): void {
+  if (time_seconds <= median_time_seconds) {
+    throw new RangeError(`time-too-old: ${time_seconds} is not after ${median_time_seconds}`);
+  }
+  if (!Number.isInteger(nonce) || nonce < 0 || nonce > 0xffffffff) {
+    throw new RangeError(`${nonce} is no nonce of 32 bits`);
+  }
 }

@@ -14,7 +14,7 @@ export interface Transaction {
   readonly inputs: readonly Outpoint[];
   readonly outputs: readonly { readonly script: string; readonly amount: Satoshis }[];
   readonly signed: boolean;
-  /** For a coinbase, which has no inputs: what makes it unique. */
+  /** For a coinbase, which has no inputs: its scriptSig in lower-case hex, which makes it unique. */
   readonly coinbase: string | null;
 }
 

@@ -186,6 +186,22 @@ describe('answers of other versions', () => {
     expect(await node.chainInfo()).toEqual({ chain: 'main', tip_height: 7, tip_hash: some_hash, synced });
   });
 
+  const block = (nonce: string, vin: string) => `{"hash":"${some_hash}","height":7,"confirmations":1,"time":8,"nonce":${nonce},`
+    + `"tx":[{"txid":"${some_hash}","vin":[${vin}],"vout":[]}]}`;
+
+  it('a block shows its nonce and the script of its coinbase', async () => {
+    const node = await stub(result(block('4294967295', '{"coinbase":"017a00","sequence":1,"txinwitness":["00"]}')));
+    expect(await node.blockWithCoinbase(some_hash)).toMatchObject({ nonce: 0xffffffff, coinbase_script: '017a00' });
+  });
+
+  it.each([
+    ['no nonce', 'null', '{"coinbase":"00"}'], ['a nonce of 33 bits', '4294967296', '{"coinbase":"00"}'], ['a negative nonce', '-1', '{"coinbase":"00"}'],
+    ['a nonce that is text', '"1"', '{"coinbase":"00"}'], ['no coinbase', '1', '{"txid":"00","vout":0}'], ['no inputs', '1', ''],
+    ['a coinbase in upper case', '1', '{"coinbase":"0A"}'], ['half a byte', '1', '{"coinbase":"0"}'],
+  ])('a block with %s is not understood', async (_, nonce, vin) => {
+    expect(await failureOf((await stub(result(block(nonce, vin)))).blockWithCoinbase(some_hash))).toMatchObject({ kind: 'unknown' });
+  });
+
   it('finds the tip itself when getblockchaininfo does not name it', async () => {
     const node = await stub((request, response) => {
       request.setEncoding('utf8').once('data', (body: string) => {

@@ -88,7 +88,9 @@ async function blockWithCoinbase(rpc: Rpc, hash: BlockHash): ReturnType<ChainNod
   const [coinbase] = block.tx;
   return {
     ...toHeader(block),
+    nonce: block.nonce,
     coinbase_txid: coinbase.txid,
+    coinbase_script: coinbase.vin[0].coinbase,
     coinbase_outputs: coinbase.vout.map(shape.toOutput),
   };
 }

@@ -3,6 +3,7 @@
 // on which the payout protocol rests.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { mineProvableBlock } from '../../lab/block-miner.js';
 import { startRegtestNode, type RegtestNode } from '../../lab/regtest-node.js';
 import { createSimulatedNode } from '../../lab/simulated-node.js';
 import { blockHash, blockHeight, satoshis, transactionId, type BlockHash, type Satoshis } from '../units.js';
@@ -15,6 +16,8 @@ interface Lab {
   readonly node: WalletNode;
   mine(blocks: number, address?: string): Soon<BlockHash[]>;
   mineOnly(transactions: readonly string[]): Soon<BlockHash>;
+  /** A block whose coinbase carries these bytes (hex), and what its miner says of its header. */
+  mineMarked(marks: { script: string; enonce1: string; nonce2: string }): Soon<{ hash: BlockHash; nonce: number; ntime: number }>;
   invalidate(hash: BlockHash): Soon<void>;
   reconsider(hash: BlockHash): Soon<void>;
   reorg(depth: number, length: number): Soon<BlockHash[]>;
@@ -30,6 +33,7 @@ async function realLab(): Promise<Lab> {
   return {
     ...regtest,
     mineOnly: (transactions) => regtest.mineOnly(transactions),
+    mineMarked: (marks) => mineProvableBlock(regtest, marks),
     foreignAddress: (type = 'bech32') => addressOfScript(regtest, foreignScript(type, ++foreign)),
     restart: () => regtest.restart(),
   };
@@ -53,6 +57,11 @@ function simulatedLab(): Lab {
   return {
     ...simulated,
     mineOnly: (transactions) => simulated.mineBlock({ transactions }),
+    mineMarked: ({ enonce1, nonce2 }) => {
+      const header = { nonce: 0xdeadbeef, time_seconds: 1_800_000_000 };
+      const hash = simulated.mineBlock({ ...header, coinbase_script: `0200020c${enonce1}${nonce2}` });
+      return { hash, nonce: header.nonce, ntime: header.time_seconds };
+    },
     restart: () => { simulated.restart(); },
     stop: () => undefined,
   };
@@ -111,6 +120,25 @@ describe.each([
       expect(rewards).toEqual([{ index: 0, amount: 5_000_000_000n, script }]);
       const coin = await node.unspentOutput(block!.coinbase_txid, 0);
       expect(coin).toMatchObject({ coinbase: true, amount: 5_000_000_000n, confirmations: 1, script });
+    });
+
+    it('shows what its miner wrote into a block: header nonce and time, and the script of the coinbase, in hex', async () => {
+      const { script } = await node.address(await lab.foreignAddress());
+      const marks = { script: script!, enonce1: '0c11006b', nonce2: 'dc8df43f4cdc0000' };
+      const { hash, nonce, ntime } = await lab.mineMarked(marks);
+      const block = (await node.blockWithCoinbase(hash))!;
+      expect(block).toMatchObject({ hash, nonce, time_seconds: ntime, confirmations: 1 });
+      expect(block.coinbase_script).toMatch(/^(?:[0-9a-f]{2}){2,100}$/);
+      expect(block.coinbase_script).toContain(marks.enonce1 + marks.nonce2);
+    });
+
+    it('gives every block a coinbase script and a nonce of 32 bits', async () => {
+      for (const hash of await lab.mine(5)) {
+        const { coinbase_script, nonce } = (await node.blockWithCoinbase(hash))!;
+        expect(coinbase_script).toMatch(/^(?:[0-9a-f]{2}){2,100}$/);
+        expect(nonce).toBeGreaterThanOrEqual(0);
+        expect(nonce).toBeLessThan(2 ** 32);
+      }
     });
 
     it('does not know a block that nobody mined', async () => {

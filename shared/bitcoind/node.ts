@@ -31,7 +31,11 @@ export interface TransactionOutput {
 }
 
 export interface BlockWithCoinbase extends BlockHeader {
+  /** Header nonce, 0 to 2^32 - 1: the miner's choice. */
+  readonly nonce: number;
   readonly coinbase_txid: TransactionId;
+  /** scriptSig of the coinbase, lower-case hex: whoever made the block wrote it. */
+  readonly coinbase_script: string;
   readonly coinbase_outputs: readonly TransactionOutput[];
 }
 

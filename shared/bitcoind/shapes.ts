@@ -43,9 +43,14 @@ export const headerShape = z.object({
 
 const outputShape = z.object({ value: coins, n: count, scriptPubKey: z.object({ hex }) });
 
+const coinbaseShape = z.object({
+  txid: txidText, vin: z.tuple([z.object({ coinbase: hex })]), vout: z.array(outputShape),
+});
+
 /** Verbosity 2. Only the coinbase is looked into; it stands first. */
 export const blockShape = headerShape.extend({
-  tx: z.tuple([z.object({ txid: txidText, vout: z.array(outputShape) })], z.unknown()),
+  nonce: z.number().int().min(0).max(0xffffffff),
+  tx: z.tuple([coinbaseShape], z.unknown()),
 });
 
 export const chainTipsShape = z.array(z.object({
