@@ -193,7 +193,7 @@ describe('the payments daemon', () => {
       await knex('payout_transactions').update({ txid: transactionId('cd'.repeat(32)) });
       const found = (await violations(world.context)).join('\n');
       expect(found).toContain('work is conserved');
-      expect(found).toContain('4 shares in the log, 5 in the round');
+      expect(found).toContain('4 shares in its snapshots, 5 in the round');
       expect(found).toContain('payout');
     });
   });

@@ -1,9 +1,10 @@
-// One move: decide one block. In order: read the lowest block without a round, look whether it is due and
-// where it stands in the active chain, read its coinbase from the node, then write round, ledger event and
-// state in one transaction that begins with the fence. Dying anywhere before the commit leaves nothing; after
-// it the block is decided, and the unique keys of rounds and ledger refuse a second time.
-// It never believes a node that is silent or catching up, never skips a block, and never settles
-// disputed work.
+// One move: decide one block. In order: find the lowest block without a round, look whether it is due, read what
+// accounting has said of it up to then and where it stands in the active chain, read its coinbase from the node,
+// then write round, ledger event and state in one transaction that begins with the fence. Dying anywhere before
+// the commit leaves nothing; after it the block is decided, and the unique keys of rounds and ledger refuse a
+// second time.
+// It never believes a node that is silent or catching up, never skips a block, and never settles disputed work
+// or a block whose counts accounting has still to decide.
 import type { Knex } from 'knex';
 import { timeText } from '../shared/database/database.js';
 import type { BlockHash } from '../shared/units.js';
@@ -12,7 +13,7 @@ import {
   type Look,
 } from './chain-view.js';
 import type { PaymentsContext } from './context.js';
-import { notDueBecause } from './core/block-state.js';
+import { countsUndecided, notDueBecause } from './core/block-state.js';
 import { settleEntries } from './core/ledger.js';
 import type { Cut } from './core/round.js';
 import { factBlock, openDisputes, undecidedBlocks, type FactBlock } from './edges/facts.js';
@@ -36,15 +37,16 @@ export async function settle(context: PaymentsContext): Promise<'progress' | 'id
 
 /** The sentence why the lowest undecided block is not settled now; null when there is none or it is due. */
 export async function whySettlingWaits({ config, database, node }: PaymentsContext): Promise<string | null> {
+  const { view } = await lookAtChain(node, database);
   const [block] = await undecidedBlocks(database.knex, 1);
   if (!block) return null;
-  const { view } = await lookAtChain(node, database);
-  const because = notDueBecause(block.height, config.maturity, view) ?? await disputeOf(database.knex, block);
+  const because = notDueBecause(block.height, config.maturity, view)
+    ?? (block.counts_undecided ? countsUndecided(block.height) : await disputeOf(database.knex, block));
   return because === null ? null : waiting(block, because);
 }
 
 async function disputeOf(knex: Knex, block: FactBlock): Promise<string | null> {
-  const { cut_from, cut_to } = cutForBlock(block.position, await nextRoundStart(knex), false);
+  const { cut_from, cut_to } = cutForBlock(block.place, await nextRoundStart(knex), false);
   return disputed(await openDisputes(knex, cut_from, cut_to));
 }
 
@@ -92,11 +94,16 @@ function report(
   return 'idle';
 }
 
-async function decide(context: PaymentsContext, block: FactBlock): Promise<Outcome> {
+async function decide(context: PaymentsContext, found: FactBlock): Promise<Outcome> {
   const { config, database, node } = context;
   const look = await lookAtChain(node, database);
-  const because = notDueBecause(block.height, config.maturity, look.view);
+  const because = notDueBecause(found.height, config.maturity, look.view);
   if (because !== null) return { waits: because };
+  // Read after the look: what accounting wrote before it said that it is complete up to here is in it.
+  const block = await factBlock(database.knex, found.hash) ?? found;
+  const round = await roundOfBlock(database.knex, block.hash);
+  // A block that was orphaned takes no work any more, whatever its counts come to.
+  if (block.counts_undecided && round === null) return { waits: countsUndecided(block.height) };
 
   const standing = await standingOf(node, block);
   if (standing === 'unknown') return { waits: 'the node names no block at its height' };
@@ -141,7 +148,7 @@ async function credit(
     if (doubt) return doubt;
 
     const start = await nextRoundStart(transaction);
-    const cut = cutForBlock(block.position, start, known !== null || coinbase.reward_sats === 0n);
+    const cut = cutForBlock(block.place, start, known !== null || coinbase.reward_sats === 0n);
     const dispute = await openDispute(transaction, block, cut, settled_at);
     if (dispute) return dispute;
 

@@ -2,7 +2,7 @@
 // round's row and its credits. Reads within the caller's transaction, writes nothing.
 import type { Knex } from 'knex';
 import type { Config } from '../shared/config.js';
-import { satoshis, shares, type LogPosition } from '../shared/units.js';
+import { satoshis, shares, type Place } from '../shared/units.js';
 import type { NameBytes } from '../shared/username.js';
 import type { CoinbaseReading, Look } from './chain-view.js';
 import { poolFee, splitReward, type Credit, type ShareOfRound } from './core/reward-split.js';
@@ -14,8 +14,8 @@ import type { RoundDecision } from './edges/round-store.js';
 const nothing = satoshis(0n);
 
 /** `takes_no_work`: its work has gone on to another round already, or it paid the pool nothing. */
-export const cutForBlock = (position: LogPosition | null, start: LogPosition, takes_no_work: boolean): Cut =>
-  roundOf(takes_no_work ? null : position, start);
+export const cutForBlock = (place: Place | null, start: Place, takes_no_work: boolean): Cut =>
+  roundOf(takes_no_work ? null : place, start);
 
 export interface Settlement {
   readonly block: FactBlock;
@@ -65,7 +65,7 @@ async function workOf(
 
 /** The row of an orphan: no money, no cut. Its reward is what it would have been, as accounting read it. */
 export const orphanDecision = (
-  block: FactBlock, start: LogPosition, look: Look, config: Settlement['config'], settled_at: string,
+  block: FactBlock, start: Place, look: Look, config: Settlement['config'], settled_at: string,
 ): RoundDecision => ({
   block_hash: block.hash, height: block.height, state: 'orphaned', scheme: config.scheme,
   coinbase_txid: block.coinbase_txid, reward_sats: block.reward_sats, round_shares: shares(0n),

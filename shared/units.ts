@@ -16,10 +16,16 @@ export type BlockHash = Unit<string, 'block hash'>;
 export type TransactionId = Unit<string, 'transaction id'>;
 /** Byte position in the whole log: all files in the order they were read, laid end to end. */
 export type LogPosition = Unit<bigint, 'log position'>;
+/**
+ * The order in which work was cut: of two stretches of work the one with the higher place was cut later. Only
+ * where no share log is read does it equal a log position. Never above 2^63 - 1.
+ */
+export type Place = Unit<bigint, 'place'>;
 
 export const satoshis = (value: bigint): Satoshis => value as Satoshis;
 export const shares = (value: bigint): Shares => value as Shares;
 export const logPosition = (value: bigint): LogPosition => value as LogPosition;
+export const place = (value: bigint): Place => value as Place;
 
 const hash = /^[0-9a-f]{64}$/;
 

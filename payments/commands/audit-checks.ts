@@ -30,13 +30,13 @@ async function workIsConserved(knex: Knex): Finding {
   if (!first) return verdict(violations, 'no work has been settled yet');
   const from = cuts.reduce((least, { cut_from }) => (cut_from < least ? cut_from : least), first.cut_from);
   const to = cuts.reduce((most, { cut_to }) => (cut_to > most ? cut_to : most), first.cut_to);
-  const in_log = sum((await workByUser(knex, { cut_from: from, cut_to: to })).values());
+  const in_snapshots = sum((await workByUser(knex, { cut_from: from, cut_to: to })).values());
   const in_rounds = sum(cuts.map(({ round_shares }) => round_shares));
   if (from !== 0n && !(await isBaseline(knex, from))) {
     violations.push(`the first round starts at ${from}, which is no baseline`);
   }
-  if (in_log !== in_rounds) {
-    violations.push(`the log holds ${in_log} shares up to the last cut, the rounds ${in_rounds}`);
+  if (in_snapshots !== in_rounds) {
+    violations.push(`the snapshots hold ${in_snapshots} shares up to the last cut, the rounds ${in_rounds}`);
   }
   return verdict(violations, `${in_rounds} shares in ${cuts.length} rounds, each once`);
 }

@@ -107,7 +107,7 @@ export async function explainUser(
       cause,
       amount: formatCoins(amount_sats),
     })),
-    unsettled_shares: sum(differences.filter(({ position }) => position > cut).map(counted)).toString(),
+    unsettled_shares: sum(differences.filter(({ place }) => place > cut).map(counted)).toString(),
   };
 }
 
@@ -116,7 +116,7 @@ function roundOfUser(
   differences: readonly UserDifference[],
   changes: readonly UserEntry[],
 ): RoundOfUser {
-  const own = differences.filter(({ position }) => position > round.cut_from && position <= round.cut_to);
+  const own = differences.filter(({ place }) => place > round.cut_from && place <= round.cut_to);
   const worked = sum(own.map(counted));
   const divided = round.reward_sats - round.pool_fee_sats + round.carried_in_sats;
   const of_round = changes.filter(({ round_id }) => round_id === round.id);

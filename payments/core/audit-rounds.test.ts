@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blockHash, logPosition, satoshis, shares } from '../../shared/units.js';
+import { blockHash, place, satoshis, shares } from '../../shared/units.js';
 import type { NameBytes } from '../../shared/username.js';
 import { cutViolations, roundViolations, type AuditedRound } from './audit-rounds.js';
 import { settleEntries, type LedgerEntry } from './ledger.js';
 import { poolFee, splitReward } from './reward-split.js';
 
 const sats = (value: number) => satoshis(BigInt(value));
-const at = (value: number) => logPosition(BigInt(value));
+const at = (value: number) => place(BigInt(value));
 
 interface Made {
   readonly round: AuditedRound;
@@ -46,7 +46,7 @@ describe('the audit of a round', () => {
   const shifted = good.entries.map((entry) => (entry.account !== 'miner' ? entry
     : { ...entry, amount_sats: satoshis(entry.amount_sats + (entry.user_id === 1 ? 1n : -1n)) }));
   it.each<[string, Made, string]>([
-    ['work that was not counted', { ...good, work: new Map([[1, 3n], [2, 2n]]) }, '5 shares in the log, 4 in the round'],
+    ['work that was not counted', { ...good, work: new Map([[1, 3n], [2, 2n]]) }, '5 shares in its snapshots, 4 in the round'],
     ['a reward that is not what was divided', { ...good, round: { ...good.round, reward_sats: sats(1_001) } }, 'reward + carried in is not'],
     ['a fee that is not its rate', { ...good, round: { ...good.round, pool_fee_ppm: 20_000n } }, 'is not its rate'],
     ['a credit without its ledger entry', { ...good, entries: good.entries.filter(({ user_id }) => user_id !== 2) }, 'booked other credits'],

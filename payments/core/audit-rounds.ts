@@ -1,6 +1,6 @@
 // Rules A and B over stored rounds, judged from the numbers alone and in another way than they were made:
 // nothing here calls the code that settles. Each function returns one sentence for each violation.
-import type { LogPosition, Satoshis, Shares } from '../../shared/units.js';
+import type { Place, Satoshis, Shares } from '../../shared/units.js';
 import type { LedgerEntry } from './ledger.js';
 import type { RoundState } from './block-state.js';
 
@@ -15,11 +15,11 @@ export interface AuditedRound {
   readonly credited_sats: Satoshis;
   readonly carried_out_sats: Satoshis;
   readonly round_shares: Shares;
-  readonly cut_from: LogPosition;
-  readonly cut_to: LogPosition;
+  readonly cut_from: Place;
+  readonly cut_to: Place;
 }
 
-/** Rule A: the stretches of the log follow each other without gap or overlap. */
+/** Rule A: the stretches of work follow each other without gap or overlap. */
 export function cutViolations(rounds: readonly AuditedRound[]): string[] {
   const cuts = rounds.filter(({ cut_from, cut_to }) => cut_to > cut_from)
     .sort((left, right) => (left.cut_from < right.cut_from ? -1 : 1));
@@ -37,7 +37,7 @@ export function cutViolations(rounds: readonly AuditedRound[]): string[] {
 }
 
 /**
- * Rule B for one round, with the work of its stretch of the log by user, and the entries of the event that
+ * Rule B for one round, with the work of its stretch by user, and the entries of the event that
  * settled it (empty for an orphan).
  */
 export function roundViolations(
@@ -48,7 +48,7 @@ export function roundViolations(
     if (!holds) violations.push(`round ${round.id} (block ${round.height}): ${sentence}`);
   };
   const total = [...work.values()].reduce((sum, count) => sum + count, 0n);
-  expect(total === round.round_shares, `${total} shares in the log, ${round.round_shares} in the round`);
+  expect(total === round.round_shares, `${total} shares in its snapshots, ${round.round_shares} in the round`);
   if (round.state === 'orphaned') {
     expect(entries.length === 0, 'orphaned, and the ledger has an event for it');
     return violations;

@@ -36,6 +36,10 @@ export function notDueBecause(height: BlockHeight, maturity: number, view: Chain
   return null;
 }
 
+/** The sentence why a due block is not decided: a round is cut once, so it waits for accounting's cut. */
+export const countsUndecided = (height: BlockHeight): string =>
+  `accounting has not yet decided the counts of block ${height}`;
+
 /** What stands at a block's height in the active chain: this block, another one, or nothing known. */
 export type Standing = 'in_chain' | 'replaced' | 'unknown';
 

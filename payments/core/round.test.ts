@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { logPosition, shares } from '../../shared/units.js';
+import { place, shares } from '../../shared/units.js';
 import { roundOf, roundStart, sumDifferences, type StoredDifference } from './round.js';
 
-const at = (value: number) => logPosition(BigInt(value));
+const at = (value: number) => place(BigInt(value));
 
 function difference(user_id: number, amount: number, disputed = 0, dispute: StoredDifference['dispute'] = 'none') {
   return { user_id, difference: shares(BigInt(amount)), disputed_difference: shares(BigInt(disputed)), dispute };
@@ -25,22 +25,22 @@ describe('where a round starts', () => {
 });
 
 describe('the round of a block', () => {
-  it('is everything after the last cut, up to its own line', () => {
+  it('is everything after the last cut, up to its own cut', () => {
     expect(roundOf(at(120), at(100))).toEqual({ cut_from: at(100), cut_to: at(120) });
   });
 
-  it.each([['no line in the log', null], ['a line before the cut', 80], ['a line at the cut', 100]])(
-    'is empty for a block with %s', (_, position) => {
-      expect(roundOf(position === null ? null : at(position), at(100))).toEqual({ cut_from: at(100), cut_to: at(100) });
+  it.each([['no place in the order of work', null], ['a place before the last cut', 80], ['a place at the last cut', 100]])(
+    'is empty for a block with %s', (_, own) => {
+      expect(roundOf(own === null ? null : at(own), at(100))).toEqual({ cut_from: at(100), cut_to: at(100) });
     });
 
-  it('never overlaps another and leaves no gap, whatever order positions come in (D-10)', () => {
-    fc.assert(fc.property(fc.array(fc.option(fc.nat(1000), { nil: null }), { maxLength: 40 }), (positions) => {
+  it('never overlaps another and leaves no gap, whatever order places come in (D-10)', () => {
+    fc.assert(fc.property(fc.array(fc.option(fc.nat(1000), { nil: null }), { maxLength: 40 }), (places) => {
       let highest: ReturnType<typeof at> | null = null;
       let work_was_cut = false;
-      for (const position of positions) {
+      for (const own of places) {
         const start = roundStart({ highest_cut: highest, work_was_cut, baseline: null });
-        const cut = roundOf(position === null ? null : at(position), start);
+        const cut = roundOf(own === null ? null : at(own), start);
         expect(cut.cut_from).toBe(highest ?? 0n);
         expect(cut.cut_to >= cut.cut_from).toBe(true);
         work_was_cut ||= cut.cut_to > cut.cut_from;

@@ -1,37 +1,38 @@
-// Which work a block's reward is split over. A round is a stretch of the log, (cut_from, cut_to]: everything
-// that stands in it and in no round before, so each share difference is credited to exactly one settled
-// block. Whether a block line was believed plays no part: the work before it was done all the same.
+// Which work a block's reward is split over. A round is a stretch of the order in which work was cut,
+// (cut_from, cut_to]: everything that stands in it and in no round before, so each share difference is credited
+// to exactly one settled block. Whether a block line was believed plays no part: the work before it was done
+// all the same.
 import { invariant } from '../../shared/errors.js';
-import { shares, type LogPosition, type Shares } from '../../shared/units.js';
+import { shares, type Place, type Shares } from '../../shared/units.js';
 
 export interface Cut {
-  readonly cut_from: LogPosition;
-  readonly cut_to: LogPosition;
+  readonly cut_from: Place;
+  readonly cut_to: Place;
 }
 
 export interface CutSoFar {
   /** Highest end of any round cut so far; null before the first. */
-  readonly highest_cut: LogPosition | null;
-  /** Whether any of them held a stretch of the log at all. From then on a baseline moves nothing. */
+  readonly highest_cut: Place | null;
+  /** Whether any of them held a stretch of work at all. From then on a baseline moves nothing. */
   readonly work_was_cut: boolean;
   /** The latest baseline snapshot: where the first round starts. Null: from zero. */
-  readonly baseline: LogPosition | null;
+  readonly baseline: Place | null;
 }
 
 /** Where the next round starts. */
-export function roundStart({ highest_cut, work_was_cut, baseline }: CutSoFar): LogPosition {
-  const cut = highest_cut ?? (0n as LogPosition);
+export function roundStart({ highest_cut, work_was_cut, baseline }: CutSoFar): Place {
+  const cut = highest_cut ?? (0n as Place);
   if (work_was_cut || baseline === null) return cut;
   return baseline > cut ? baseline : cut;
 }
 
 /**
- * The round of a block that is in the active chain. Empty (both ends equal) when the block has no line in the
- * log or one that stands not later than what has been cut already.
+ * The round of a block that is in the active chain. Empty (both ends equal) when the block has no place in the
+ * order of work or one not later than what has been cut already.
  */
-export function roundOf(position: LogPosition | null, start: LogPosition): Cut {
-  if (position === null || position <= start) return { cut_from: start, cut_to: start };
-  return { cut_from: start, cut_to: position };
+export function roundOf(place: Place | null, start: Place): Cut {
+  if (place === null || place <= start) return { cut_from: start, cut_to: start };
+  return { cut_from: start, cut_to: place };
 }
 
 export type Dispute = 'none' | 'open' | 'taken' | 'dropped';

@@ -1,14 +1,12 @@
 // Everything that is stored about one user's pay, for `explain`: the differences, the credits, the payouts.
 import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
-import {
-  logPosition, satoshis, shares, type LogPosition, type Satoshis, type Shares,
-} from '../../shared/units.js';
+import { place, satoshis, shares, type Place, type Satoshis, type Shares } from '../../shared/units.js';
 import type { Dispute } from '../core/round.js';
 
 export interface UserDifference {
   readonly snapshot_id: number;
-  readonly position: LogPosition;
+  readonly place: Place;
   readonly height: number | null;
   readonly state: string;
   readonly quality: string;
@@ -18,21 +16,23 @@ export interface UserDifference {
   readonly disputed_difference: Shares;
 }
 
-/** In log order. */
+/** In the order in which the work was cut; what is not cut yet is not there. */
 export async function differencesOfUser(knex: Knex, user_id: number): Promise<UserDifference[]> {
   const rows = await knex('snapshot_shares')
     .join('snapshots', 'snapshots.id', 'snapshot_shares.snapshot_id')
+    .join('cuts', 'cuts.snapshot_id', 'snapshots.id')
     .where({ user_id })
-    .orderBy('snapshots.log_position')
+    .orderBy('cuts.place')
     .select<Record<string, unknown>[]>(
       'snapshots.*',
+      'cuts.place',
       'snapshot_shares.share_count',
       'snapshot_shares.difference',
       'snapshot_shares.disputed_difference',
     );
   return rows.map((row) => ({
     snapshot_id: smallInteger(row.id),
-    position: logPosition(integer(row.log_position)),
+    place: place(integer(row.place)),
     height: row.height === null ? null : smallInteger(row.height),
     state: String(row.state),
     quality: String(row.quality),

@@ -3,8 +3,8 @@
 import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
 import {
-  blockHash, blockHeight, logPosition, satoshis, shares, transactionId, type BlockHash,
-  type BlockHeight, type LogPosition, type Satoshis, type TransactionId,
+  blockHash, blockHeight, place, satoshis, shares, transactionId, type BlockHash,
+  type BlockHeight, type Place, type Satoshis, type TransactionId,
 } from '../../shared/units.js';
 import { nameFromBuffer, nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { Dispute, StoredDifference } from '../core/round.js';
@@ -15,13 +15,15 @@ export interface FactBlock {
   readonly coinbase_txid: TransactionId;
   /** As accounting read it. Payments reads the coinbase itself and compares. */
   readonly reward_sats: Satoshis;
-  /** null: no line of the log is known for it. */
-  readonly position: LogPosition | null;
+  /** Where its work was cut. null: it has no snapshot, or the counts of its snapshot are not decided yet. */
+  readonly place: Place | null;
+  /** It has a snapshot, and accounting has not decided that one's counts yet. */
+  readonly counts_undecided: boolean;
   readonly found_at_ms: number;
 }
 
 type BlockRow = Record<
-  'hash' | 'height' | 'coinbase_txid' | 'reward_sats' | 'position' | 'header_at',
+  'hash' | 'height' | 'coinbase_txid' | 'reward_sats' | 'snapshot_id' | 'place' | 'header_at',
   unknown
 >;
 
@@ -30,38 +32,40 @@ const blockOfRow = (row: BlockRow): FactBlock => ({
   height: blockHeight(smallInteger(row.height)),
   coinbase_txid: transactionId(String(row.coinbase_txid)),
   reward_sats: satoshis(integer(row.reward_sats)),
-  position: row.position === null ? null : logPosition(integer(row.position)),
+  place: row.place === null ? null : place(integer(row.place)),
+  counts_undecided: row.snapshot_id !== null && row.place === null,
   found_at_ms: timeFromText(String(row.header_at)),
 });
 
-const blocksWithPosition = (knex: Knex): Knex.QueryBuilder =>
-  knex('blocks').leftJoin('snapshots', 'snapshots.id', 'blocks.snapshot_id')
+const blocksWithPlace = (knex: Knex): Knex.QueryBuilder =>
+  knex('blocks').leftJoin('cuts', 'cuts.snapshot_id', 'blocks.snapshot_id')
     .select('blocks.hash', 'blocks.height', 'blocks.coinbase_txid', 'blocks.reward_sats', 'blocks.header_at')
-    .select({ position: 'snapshots.log_position' });
+    .select('blocks.snapshot_id', 'cuts.place');
 
 /**
- * Blocks without a round, lowest first; of two at one height the one found first, one without a line last.
+ * Blocks without a round, lowest first; of two at one height the one whose work was cut first, one without a
+ * place last.
  */
 export async function undecidedBlocks(knex: Knex, limit?: number): Promise<FactBlock[]> {
-  const query = blocksWithPosition(knex)
+  const query = blocksWithPlace(knex)
     .leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
     .whereNull('rounds.id')
     .orderBy('blocks.height')
-    .orderByRaw('case when snapshots.log_position is null then 1 else 0 end')
-    .orderBy('snapshots.log_position')
+    .orderByRaw('case when cuts.place is null then 1 else 0 end')
+    .orderBy('cuts.place')
     .orderBy('blocks.hash');
   if (limit !== undefined) void query.limit(limit);
   return (await query as BlockRow[]).map(blockOfRow);
 }
 
 export async function factBlock(knex: Knex, hash: BlockHash): Promise<FactBlock | null> {
-  const row = await blocksWithPosition(knex).where('blocks.hash', hash).first() as BlockRow | undefined;
+  const row = await blocksWithPlace(knex).where('blocks.hash', hash).first() as BlockRow | undefined;
   return row ? blockOfRow(row) : null;
 }
 
 /** Blocks up to this height, whatever became of them, lowest first. */
 export async function matureBlocks(knex: Knex, up_to: BlockHeight): Promise<FactBlock[]> {
-  const rows = await blocksWithPosition(knex).where('blocks.height', '<=', up_to)
+  const rows = await blocksWithPlace(knex).where('blocks.height', '<=', up_to)
     .orderBy(['blocks.height', 'blocks.hash']) as BlockRow[];
   return rows.map(blockOfRow);
 }
@@ -111,38 +115,41 @@ export async function chainScan(knex: Knex): Promise<ChainScan | null> {
   };
 }
 
-/** Where the latest baseline was taken; null when none was. */
-export async function baselinePosition(knex: Knex): Promise<LogPosition | null> {
-  const row = await knex('snapshots').where({ kind: 'baseline' })
-    .max<{ position: unknown }[]>({ position: 'log_position' });
-  const position = row[0]?.position ?? null;
-  return position === null ? null : logPosition(integer(position));
+const snapshotsThatAreCut = (knex: Knex): Knex.QueryBuilder =>
+  knex('snapshots').join('cuts', 'cuts.snapshot_id', 'snapshots.id');
+
+/** Where the work of the latest baseline was cut; null when none was taken. */
+export async function baselinePlace(knex: Knex): Promise<Place | null> {
+  const [row] = await snapshotsThatAreCut(knex).where('snapshots.kind', 'baseline')
+    .max<{ place: unknown }[]>({ place: 'cuts.place' });
+  const latest = row?.place ?? null;
+  return latest === null ? null : place(integer(latest));
 }
 
-export async function isBaseline(knex: Knex, position: LogPosition): Promise<boolean> {
-  const snapshot: unknown = await knex('snapshots')
-    .where({ kind: 'baseline', log_position: position })
-    .first('id');
-  return snapshot !== undefined;
+export async function isBaseline(knex: Knex, at: Place): Promise<boolean> {
+  const baseline: unknown = await snapshotsThatAreCut(knex)
+    .where({ 'snapshots.kind': 'baseline', 'cuts.place': at })
+    .first('snapshots.id');
+  return baseline !== undefined;
 }
 
 export interface RoundDifference extends StoredDifference {
   readonly name: NameBytes;
 }
 
-/** Every stored difference of the snapshots in (from, to], whatever their state. */
+/** Every stored difference of the snapshots cut in (from, to], whatever their state. */
 export async function differencesIn(
   knex: Knex,
-  from: LogPosition,
-  to: LogPosition,
+  from: Place,
+  to: Place,
 ): Promise<RoundDifference[]> {
   if (to <= from) return [];
-  const rows = await knex('snapshot_shares')
-    .join('snapshots', 'snapshots.id', 'snapshot_shares.snapshot_id')
+  const rows = await snapshotsThatAreCut(knex)
+    .join('snapshot_shares', 'snapshot_shares.snapshot_id', 'snapshots.id')
     .join('users', 'users.id', 'snapshot_shares.user_id')
-    .where('snapshots.log_position', '>', from)
-    .where('snapshots.log_position', '<=', to)
-    .orderBy(['snapshots.log_position', 'users.id'])
+    .where('cuts.place', '>', from)
+    .where('cuts.place', '<=', to)
+    .orderBy(['cuts.place', 'users.id'])
     .select<Record<string, unknown>[]>('users.id', 'users.name', 'snapshot_shares.difference',
       'snapshot_shares.disputed_difference', 'snapshots.dispute');
   return rows.map((row) => ({
@@ -154,11 +161,11 @@ export async function differencesIn(
   }));
 }
 
-/** The snapshots in (from, to] whose counts are disputed and undecided, by id. */
-export async function openDisputes(knex: Knex, from: LogPosition, to: LogPosition): Promise<number[]> {
-  const rows = await knex('snapshots').where({ dispute: 'open' })
-    .where('log_position', '>', from).where('log_position', '<=', to)
-    .orderBy('id').select<{ id: unknown }[]>('id');
+/** The snapshots cut in (from, to] whose counts are disputed and undecided, by id. */
+export async function openDisputes(knex: Knex, from: Place, to: Place): Promise<number[]> {
+  const rows = await snapshotsThatAreCut(knex).where('snapshots.dispute', 'open')
+    .where('cuts.place', '>', from).where('cuts.place', '<=', to)
+    .orderBy('snapshots.id').select<{ id: unknown }[]>('snapshots.id');
   return rows.map(({ id }) => smallInteger(id));
 }
 

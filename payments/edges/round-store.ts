@@ -4,12 +4,12 @@ import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
 import { invariant } from '../../shared/errors.js';
 import {
-  blockHash, blockHeight, logPosition, satoshis, shares, transactionId, type BlockHash,
-  type BlockHeight, type LogPosition, type Satoshis, type Shares, type TransactionId,
+  blockHash, blockHeight, place, satoshis, shares, transactionId, type BlockHash,
+  type BlockHeight, type Place, type Satoshis, type Shares, type TransactionId,
 } from '../../shared/units.js';
 import type { RoundState } from '../core/block-state.js';
 import { roundStart, type Cut } from '../core/round.js';
-import { baselinePosition } from './facts.js';
+import { baselinePlace } from './facts.js';
 
 export interface RoundDecision extends Cut {
   readonly block_hash: BlockHash;
@@ -65,14 +65,14 @@ export async function changeRoundState(
 }
 
 /** Where the next round starts: after everything cut so far, or at the baseline. */
-export async function nextRoundStart(knex: Knex): Promise<LogPosition> {
+export async function nextRoundStart(knex: Knex): Promise<Place> {
   const [highest] = await knex('rounds').max<{ cut: unknown }[]>({ cut: 'cut_to' });
   const cut = await knex('rounds').whereRaw('cut_to > cut_from').first<{ id: unknown } | undefined>('id');
   const highest_cut = highest?.cut ?? null;
   return roundStart({
-    highest_cut: highest_cut === null ? null : logPosition(integer(highest_cut)),
+    highest_cut: highest_cut === null ? null : place(integer(highest_cut)),
     work_was_cut: cut !== undefined,
-    baseline: await baselinePosition(knex),
+    baseline: await baselinePlace(knex),
   });
 }
 
@@ -126,8 +126,8 @@ const roundOfRow = (row: RoundRow): Round => ({
   carried_in_sats: satoshis(integer(row.carried_in_sats)),
   credited_sats: satoshis(integer(row.credited_sats)),
   carried_out_sats: satoshis(integer(row.carried_out_sats)),
-  cut_from: logPosition(integer(row.cut_from)),
-  cut_to: logPosition(integer(row.cut_to)),
+  cut_from: place(integer(row.cut_from)),
+  cut_to: place(integer(row.cut_to)),
   tip_height: blockHeight(smallInteger(row.tip_height)),
   tip_hash: blockHash(String(row.tip_hash)),
   settled_at: String(row.settled_at),

@@ -13,7 +13,8 @@ import { splitStatements } from './statements.js';
 const at = timeText(0);
 const accounting_tables = [
   'accounting_lease', 'log_cursors', 'log_anchors', 'chain_scan', 'users', 'share_readings', 'share_reading_counts',
-  'snapshots', 'snapshot_shares', 'blocks', 'incidents', 'accounting_outcomes',
+  'snapshots', 'snapshot_shares', 'blocks', 'incidents', 'accounting_outcomes', 'cuts', 'solving_shares', 'counter_shares',
+  'share_log_source', 'share_log_files', 'share_counts',
 ];
 const payments_tables = [
   'payments_lease', 'settings', 'rounds', 'ledger_events', 'ledger_entries', 'payout_addresses', 'payout_batches',
@@ -56,6 +57,8 @@ describe('the logins of grants.sql', () => {
     expect(await denied(payments.knex('snapshot_shares').update({ difference: 1 }))).toBe(true);
     expect(await denied(payments.knex('snapshots').update({ state: 'confirmed' }))).toBe(true);
     expect(await denied(payments.knex('users').update({ counter: 1 }))).toBe(true);
+    expect(await denied(payments.knex('cuts').update({ place: 1 }))).toBe(true);
+    expect(await denied(payments.knex('share_counts').update({ logged_count: 1 }))).toBe(true);
     expect(await denied(accounting.knex('rounds').update({ state: 'lost' }))).toBe(true);
     expect(await denied(accounting.knex('payments_lease').update({ epoch: 9 }))).toBe(true);
   });
@@ -82,6 +85,9 @@ describe('the logins of grants.sql', () => {
     expect(await denied(payments.knex('payouts').update({ planned_sats: 1 }))).toBe(true);
     expect(await denied(accounting.knex('snapshot_shares').update({ difference: 1 }))).toBe(true);
     expect(await denied(accounting.knex('incidents').update({ detail: '' }))).toBe(true);
+    expect(await denied(accounting.knex('cuts').update({ place: 1 }))).toBe(true);
+    expect(await denied(accounting.knex('solving_shares').update({ worker: '' }))).toBe(true);
+    expect(await denied(accounting.knex('counter_shares').update({ difference: 1 }))).toBe(true);
   });
 
   test('the reader reads all and writes nothing', async () => {

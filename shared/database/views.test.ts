@@ -1,4 +1,5 @@
-// The five names of the replaced tool over real rows, and the statements of sql/README.md, on both engines.
+// The five names of the replaced tool over real rows, and the statements of sql/README.md and docs/database.md, on
+// both engines.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { forEachDatabase } from '../../lab/databases.js';
@@ -25,6 +26,7 @@ async function fillPool({ knex }: Database): Promise<void> {
   const block = { previous_hash: hash('0'), header_at: at, reward_sats: 5_000_000_001n, discovered_at: at };
   for (const [id, letter, active] of [[1, 'a', 1], [2, 'b', 0]] as const) {
     await knex('snapshots').insert({ ...snapshot, id, log_position: id * 10, height: id, total_difference: 8 });
+    await knex('cuts').insert({ snapshot_id: id, place: id * 10, decided_at: at });
     await knex('blocks').insert({ ...block, id, hash: hash(letter), height: id, coinbase_txid: hash(letter), active, snapshot_id: id });
   }
   for (const [snapshot_id, user_id, share_count, difference] of [[1, 1, 3, 3], [1, 2, 5, 5], [2, 2, 13, 8]]) {
@@ -72,6 +74,28 @@ forEachDatabase('the old names', (open) => {
     expect(new Set(ids.map(count)).size).toBe(4);
   });
 
+  test('blocks_stats counts in the order of the cuts, and not at a block whose counts are undecided', async () => {
+    const database = await open();
+    await fillPool(database);
+    const { knex } = database;
+    const shown = async () => (await knex('blocks_stats').orderBy(['id_block', 'id_miner']))
+      .map(({ id_block, id_miner, shares }): unknown[] => [id_block, id_miner, shares].map(count));
+    // A third block, whose work was cut between the two although its snapshot is the newest.
+    await knex('snapshots').insert({
+      id: 3, log_position: -3, log_sequence: 1, log_offset: 0, kind: 'block', height: 2, finder: Buffer.from('1Abc.w'), logged_at: 'x',
+      quality: 'exact', state: 'confirmed', dispute: 'none', changed_users: 1, total_difference: 4, taken_at: at,
+    });
+    await knex('blocks').insert({
+      id: 3, hash: hash('e'), height: 2, coinbase_txid: hash('e'), active: 1, snapshot_id: 3, previous_hash: hash('0'), header_at: at,
+      reward_sats: 1, discovered_at: at,
+    });
+    const before = [[1, 1, 3], [1, 2, 5], [2, 1, 3], [2, 2, 13]];
+    expect(await shown()).toEqual(before);
+    await knex('snapshot_shares').insert({ snapshot_id: 3, user_id: 1, share_count: 7, difference: 4, disputed_difference: 0 });
+    await knex('cuts').insert({ snapshot_id: 3, place: 15, cut_seconds: 1, cut_nanoseconds: 2, decided_at: at });
+    expect(await shown()).toEqual([[1, 1, 3], [1, 2, 5], [2, 1, 7], [2, 2, 13], [3, 1, 7], [3, 2, 5]]);
+  });
+
   test('transactions says sent only once a payout was sent (D-1)', async () => {
     const database = await open();
     await fillPool(database);
@@ -91,5 +115,15 @@ forEachDatabase('the old names', (open) => {
     const answers: number[] = [];
     for (const statement of statements) answers.push((await rowsOf(database.knex, statement)).length);
     expect(answers).toEqual([2, 2, 2, 3, 3, 1, 1, 0]);
+  });
+
+  test('the statements of docs/database.md are understood', async () => {
+    const database = await open();
+    await fillPool(database);
+    await payOut(database);
+    const page = readFileSync(new URL('../../docs/database.md', import.meta.url), 'utf8');
+    const statements = [...page.matchAll(/^ {4}(SELECT [^;]*);$/gm)].map((match) => match[1] ?? '');
+    expect(statements.length).toBeGreaterThan(12);
+    for (const statement of statements) await rowsOf(database.knex, statement);
   });
 });

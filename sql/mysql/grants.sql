@@ -24,10 +24,16 @@ GRANT INSERT, UPDATE ON `pool_base`.`chain_scan` TO 'pool_accounting'@'localhost
 GRANT INSERT, UPDATE ON `pool_base`.`users` TO 'pool_accounting'@'localhost';
 GRANT INSERT, UPDATE ON `pool_base`.`snapshots` TO 'pool_accounting'@'localhost';
 GRANT INSERT, UPDATE ON `pool_base`.`blocks` TO 'pool_accounting'@'localhost';
+GRANT INSERT, UPDATE ON `pool_base`.`share_log_source` TO 'pool_accounting'@'localhost';
+GRANT INSERT, UPDATE ON `pool_base`.`share_log_files` TO 'pool_accounting'@'localhost';
+GRANT INSERT, UPDATE ON `pool_base`.`share_counts` TO 'pool_accounting'@'localhost';
 -- Accounting: facts that are only added to.
 GRANT INSERT ON `pool_base`.`share_readings` TO 'pool_accounting'@'localhost';
 GRANT INSERT ON `pool_base`.`share_reading_counts` TO 'pool_accounting'@'localhost';
 GRANT INSERT ON `pool_base`.`snapshot_shares` TO 'pool_accounting'@'localhost';
+GRANT INSERT ON `pool_base`.`counter_shares` TO 'pool_accounting'@'localhost';
+GRANT INSERT ON `pool_base`.`solving_shares` TO 'pool_accounting'@'localhost';
+GRANT INSERT ON `pool_base`.`cuts` TO 'pool_accounting'@'localhost';
 GRANT INSERT ON `pool_base`.`incidents` TO 'pool_accounting'@'localhost';
 GRANT INSERT ON `pool_base`.`accounting_outcomes` TO 'pool_accounting'@'localhost';
 GRANT INSERT ON `pool_base`.`operator_requests` TO 'pool_accounting'@'localhost';
