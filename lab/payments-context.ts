@@ -52,6 +52,9 @@ export function testConfig(pool_address: string, change: Partial<Config> = {}): 
     wallet: null,
     wallet_passphrase: null,
     scan_from_height: null,
+    share_source: 'auto',
+    sharelog_keep: 'all',
+    sharelog_keep_days: 30,
     warnings: [],
     ...change,
   };

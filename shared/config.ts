@@ -58,6 +58,12 @@ export interface Config {
   readonly wallet: string | null;
   readonly wallet_passphrase: string | null;
   readonly scan_from_height: BlockHeight | null;
+  /** Where shares are counted; auto: in share logs where there are any. */
+  readonly share_source: 'auto' | 'counters' | 'sharelog';
+  /** What `prune` does with the share logs of settled rounds. */
+  readonly sharelog_keep: 'all' | 'compress' | 'remove';
+  /** Share logs that were changed in so many days are left as they are; at least 1. */
+  readonly sharelog_keep_days: number;
   /** Sentences about what is allowed but unwise: to be logged at start and shown by `check`. */
   readonly warnings: readonly string[];
 }
@@ -113,6 +119,9 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv): Config {
     wallet: parser.wallet ?? null,
     wallet_passphrase: secrets.wallet_passphrase,
     scan_from_height: parser.scan_from_height ?? null,
+    share_source: parser.share_source,
+    sharelog_keep: parser.sharelog_keep,
+    sharelog_keep_days: parser.sharelog_keep_days,
     warnings: [...databases.warnings, ...warningsAbout(path, document)],
   });
 }

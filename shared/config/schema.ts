@@ -131,6 +131,19 @@ export const parserSchema = z.strictObject(
       .optional(),
     logfile: text("the path of ckpool's log, in quotes").optional(),
     scan_from_height: height().optional(),
+    share_source: z
+      .enum(
+        ['auto', 'counters', 'sharelog'],
+        '"auto", "counters" or "sharelog": where the shares of each user are counted',
+      )
+      .default('auto'),
+    sharelog_keep: z
+      .enum(
+        ['all', 'compress', 'remove'],
+        '"all", "compress" or "remove": what prune does with the share logs of settled rounds',
+      )
+      .default('all'),
+    sharelog_keep_days: wholeNumber(1, 36_500, 'days').default(30),
     payments: paymentsSchema.default({}),
   },
   { error: objectRule },
