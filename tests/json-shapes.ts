@@ -9,9 +9,11 @@ export const hash = z.string().regex(/^[0-9a-f]{64}$/);
 export const name = z.string().regex(/^[!-~]+$/);
 const height = z.int().nonnegative();
 const quality = z.enum(['exact', 'minute', 'late']);
+const percent = z.string().regex(/^-?\d+\.\d{4}$/);
+const count = z.int().nonnegative();
 
 export const accountingBlocks = z.array(z.object({
-  height, hash: hash.nullable(), finder: name.nullable(), user: name.nullable(),
+  height, hash: hash.nullable(), finder: name.nullable(), finder_proven: z.boolean(), user: name.nullable(),
   logged_at: z.string().regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/).nullable(),
   found_at: z.iso.datetime().nullable(),
   state: z.enum(['confirmed', 'pending', 'unverified']), active: z.boolean().nullable(),
@@ -21,6 +23,44 @@ export const accountingBlocks = z.array(z.object({
 export const accountingSnapshot = z.object({
   height, hash: hash.nullable(), quality,
   shares: z.array(z.object({ user: name, count: shares, difference: shares })),
+});
+
+/** `counters` and `share_logs` are shares; what is null was not counted, or has no worth. */
+const comparedRound = z.object({
+  height, hash, finder: name, active: z.boolean(), reward: coins, has_line: z.boolean(),
+  counters: shares, share_logs: shares.nullable(), nothing_because: z.enum(['counters', 'gap', 'baseline']).nullable(),
+  largest: z.object({ user: name.nullable(), points: percent }).nullable(), moved: coins.nullable(),
+});
+
+export const accountingCompare = z.object({
+  rounds: z.array(comparedRound.extend({ users: count })),
+  totals: z.object({
+    rounds: count, compared: count, without_line: count, without_counter_work: count,
+    largest: z.object({ height, hash, user: name.nullable(), points: percent }).nullable(), reward: coins, moved: coins,
+  }),
+  users: z.array(z.object({ user: name, counters_worth: coins, share_logs_worth: coins, gain: coins })),
+});
+
+export const accountingCompareBlock = comparedRound.extend({
+  users: z.array(z.object({
+    user: name, counters: shares, share_logs: shares.nullable(),
+    counters_percent: percent.nullable(), share_logs_percent: percent.nullable(), points: percent.nullable(),
+    counters_worth: coins.nullable(), share_logs_worth: coins.nullable(), gain: coins.nullable(),
+  })),
+});
+
+/** `kept`: how many share logs stay, by reason. `freed_bytes` is null where only the doing tells. */
+export const accountingPrune = z.object({
+  sharelog_keep: z.enum(['all', 'compress', 'remove']), dry_run: z.boolean(), below_height: height.nullable(),
+  heights: z.array(z.object({
+    height, files: count, bytes: count, freed_bytes: z.int().nullable(), directory_removed: z.boolean(),
+  })),
+  total: z.object({ files: count, bytes: count, freed_bytes: z.int().nullable() }),
+  temporary_files: count,
+  kept: z.partialRecord(z.enum([
+    'foreign', 'not_settled', 'recent', 'not_read', 'later_work', 'changed', 'copy_differs', 'compressed',
+  ]), z.int().positive()),
+  stopped: z.string().nullable(),
 });
 
 export const paymentsBlocks = z.array(z.object({

@@ -6,6 +6,7 @@ export const foundBlocks = z.array(z.object({
   active: z.boolean().nullable(), reward: z.string().nullable(),
 }));
 export const snapshotOfBlock = z.object({
+  quality: z.string(),
   shares: z.array(z.object({ user: z.string(), count: z.string(), difference: z.string() })),
 });
 export const settledBlocks = z.array(z.object({
@@ -32,6 +33,7 @@ export const auditResult = z.object({
   ok: z.boolean(), checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
 });
 
+export type Snapshot = z.infer<typeof snapshotOfBlock>;
 export type FoundBlocks = z.infer<typeof foundBlocks>;
 export type SettledBlocks = z.infer<typeof settledBlocks>;
 export type Balances = z.infer<typeof balances>;

@@ -32,6 +32,9 @@ const sound: Evidence = {
     network_fees: parseCoins('0.001'), left: parseCoins('38.125'), tip: 120,
   },
   received: new Map([['A', parseCoins('61.874')]]),
+  snapshots: new Map(solves.map(({ hash, counts: at }) => [hash, {
+    quality: 'exact', shares: [...at].map(([user, count]) => ({ user, count: String(count), difference: '0' })),
+  }])),
   found: [
     ...solves.map(({ hash, height }) => ({ height, hash, finder: 'ann', state: 'confirmed', active: true, reward: '50' })),
     { height: 14, hash: null, finder: 'mallory', state: 'unverified', active: null, reward: null },
@@ -56,6 +59,10 @@ describe("the demo's own checks", () => {
   const [payout] = sound.payouts as [Evidence['payouts'][number]];
   it.each<[what: string, change: Partial<Evidence>, check: string]>([
     ['a block is recorded twice', { found: [...sound.found, sound.found[0]!] }, 'every block found is recorded once'],
+    ['a share is missing at a block', { snapshots: new Map([...sound.snapshots, [first.hash, { ...sound.snapshots.get(first.hash)!, shares: [{ user: 'ann', count: '29', difference: '29' }, { user: 'ben', count: '10', difference: '10' }] }]]) }, 'every round is exact to the share'],
+    ['a user is missing at a block', { snapshots: new Map([...sound.snapshots, [first.hash, { quality: 'exact', shares: [{ user: 'ann', count: '30', difference: '30' }] }]]) }, 'every round is exact to the share'],
+    ['a block has no counts', { snapshots: new Map() }, 'every round is exact to the share'],
+    ['a block was counted by counters after all', { snapshots: new Map([...sound.snapshots, [third.hash, { ...sound.snapshots.get(third.hash)!, quality: 'minute' }]]) }, 'every round is exact to the share'],
     ['a forged line is confirmed', { found: sound.found.map((block) => ({ ...block, state: 'confirmed' })) }, "a forged block line is nobody's block"],
     ['somebody earned a satoshi too much', { balances: [{ ...ann, earned: '61.87500003' }, ben] }, 'everyone earned by the shares'],
     ['the pool kept less than its fee', { settled: sound.settled.map((block) => ({ ...block, pool_fee: '0' })) }, 'everyone earned by the shares'],

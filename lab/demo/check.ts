@@ -2,7 +2,7 @@
 // what the daemons say. Values in, verdicts out.
 import { formatCoins, parseCoins, sumSatoshis } from '../../shared/amount.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
-import type { Balances, Check, FoundBlocks, Payouts, SettledBlocks } from './answers.js';
+import type { Balances, Check, FoundBlocks, Payouts, SettledBlocks, Snapshot } from './answers.js';
 import type { ChainAudit } from './chain-audit.js';
 import type { ExpectedEarnings } from './expected-earnings.js';
 import type { KilledPayout } from './kill-while-paying.js';
@@ -18,6 +18,8 @@ export interface Evidence {
   /** By address, as the miners' own wallet counts it. */
   readonly received: ReadonlyMap<string, Satoshis>;
   readonly found: FoundBlocks;
+  /** What accounting counts at each block of `solves`, by hash. */
+  readonly snapshots: ReadonlyMap<string, Snapshot>;
   readonly settled: SettledBlocks;
   readonly balances: Balances;
   readonly payouts: Payouts;
@@ -38,6 +40,8 @@ export function ownChecks(evidence: Evidence): Check[] {
   return [
     check('every block found is recorded once', blocksRecorded,
       `${solves.length} blocks, with their real hashes`),
+    check('every round is exact to the share', countsAtBlocks,
+      `at ${solves.length} blocks the accepted shares up to the solving one, itself included`),
     check("a forged block line is nobody's block", forgedUnverified, 'unverified, and no money moved for it'),
     check('everyone earned by the shares', earnedByShares,
       `${expected.rounds} rounds, counted again from what the miners did`),
@@ -71,6 +75,24 @@ function blocksRecorded({ solves, found, settled }: Evidence): string[] {
     faults.push(`${settled.length} blocks are settled, ${solves.length} were found`);
   }
   return faults;
+}
+
+function countsAtBlocks({ miners, solves, snapshots }: Evidence): string[] {
+  return solves.flatMap(({ hash, height, counts }) => {
+    const snapshot = snapshots.get(hash);
+    if (snapshot === undefined) return [`accounting has no counts at block ${height}`];
+    const faults = snapshot.quality !== 'exact'
+      ? [`the counts at block ${height} are called "${snapshot.quality}"`]
+      : [];
+    for (const { name, user } of miners) {
+      const counted = snapshot.shares.find((line) => line.user === user)?.count ?? '0';
+      const should = counts.get(user) ?? 0n;
+      if (counted !== should.toString()) {
+        faults.push(`${name} has ${counted} shares at block ${height}, it should be ${should}`);
+      }
+    }
+    return faults;
+  });
 }
 
 function forgedUnverified({ found, settled }: Evidence): string[] {

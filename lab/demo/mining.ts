@@ -1,11 +1,13 @@
 // The miners and their pool at work. Pool time runs in minutes of its own, much faster than ours; the node's
 // clock is set to it, so that blocks and log agree. Every share goes through the simulated ckpool, which
-// writes log, user files and share logs as the real one does; every block is really mined. What the miners
+// writes log, user files and share logs as the real one does; every block is really mined, and the pool's own
+// carry the extra nonces of their finder, so that the solving share proves whose they are. What the miners
 // themselves saw is kept in `solves`: against that the demo checks what the daemons made of the log.
 import type { BlockHash } from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
+import { mineProvableBlock } from '../block-miner.js';
 import { createRandom, type Random } from '../random.js';
-import { createSimulatedCkpool } from '../simulated-ckpool.js';
+import { createSimulatedCkpool, proofOfBlock, type Job } from '../simulated-ckpool.js';
 import { stampText } from '../simulated-ckpool/log-writer.js';
 import { requireGoing } from './failure.js';
 import type { ThrowawayPool } from './pool.js';
@@ -25,7 +27,7 @@ export interface Solve {
   readonly hash: BlockHash;
   readonly height: number;
   readonly worker: NameBytes;
-  /** Every user's counter as ckpool last wrote it down before this block. */
+  /** Every user's accepted shares up to the one that solved it, itself included. */
   readonly counts: ReadonlyMap<NameBytes, bigint>;
 }
 
@@ -49,7 +51,10 @@ export interface Mining {
 
 const share_difficulty = 8n;
 const stale_part = 0.02;
+/** Accepted shares whose miner has not heard of the latest work yet. */
+const late_part = 0.05;
 const minute_ms = 60_000;
+const between_blocks_ms = 1_000;
 /** So that the story ends about now. */
 const begins_ago_ms = 4 * 60 * minute_ms;
 /** What the chain has before the pool begins. */
@@ -94,6 +99,7 @@ export async function startMining(
   const setNodeTime = () => node.rpc('setmocktime', Math.floor(now_ms / 1000));
   await setNodeTime();
   const before = await node.mine(blocks_before, pool.stranger_address);
+  const { script } = await node.node.address(pool.pool_address);
   const ckpool = createSimulatedCkpool({
     log_directory: pool.log_directory,
     now_ms: () => now_ms,
@@ -104,28 +110,40 @@ export async function startMining(
   });
   const connected: Miner[] = [];
   const solves: Solve[] = [];
-  let written: ReadonlyMap<NameBytes, bigint> = new Map();
+  /** Every accepted share until now, the solving ones included: the miners' own record. */
+  const accepted = new Map<NameBytes, bigint>();
   let tip = blocks_before;
 
   async function minute(): Promise<void> {
     requireGoing(stop);
     const began_ms = now_ms;
+    const earlier = ckpool.job();
+    ckpool.refresh();
     for (const { workers, shares_per_minute } of connected) {
       for (const worker of workers) {
         for (let left = sharesOfMinute(shares_per_minute, random); left > 0; left -= 1) {
-          ckpool.share(worker, share_difficulty, random.chance(stale_part) ? 'stale' : 'accepted');
+          submit(worker, earlier);
         }
       }
       now_ms += 5_000;
     }
     now_ms = began_ms + minute_ms;
     await setNodeTime();
-    pass();
+    ckpool.pass();
   }
 
-  function pass(): void {
-    ckpool.pass();
-    written = new Map(connected.map(({ user }) => [user, ckpool.shareCount(user)]));
+  function submit(worker: NameBytes, earlier: Job): void {
+    if (random.chance(stale_part)) {
+      ckpool.share(worker, share_difficulty, 'stale');
+      return;
+    }
+    ckpool.share(worker, share_difficulty, 'accepted', random.chance(late_part) ? { job: earlier } : {});
+    record(worker);
+  }
+
+  function record(worker: NameBytes): void {
+    const user = userOfWorker(worker);
+    accepted.set(user, (accepted.get(user) ?? 0n) + share_difficulty);
   }
 
   async function mine(address: string): Promise<BlockHash> {
@@ -146,9 +164,15 @@ export async function startMining(
       for (let done = 0; done < count; done += 1) await minute();
     },
     solve: async (worker) => {
-      const hash = await mine(pool.pool_address);
-      const solve = { hash, height: tip, worker: worker!, counts: written };
-      ckpool.solve(worker!, tip, { hash, difficulty: share_difficulty });
+      requireGoing(stop);
+      now_ms += between_blocks_ms;
+      await setNodeTime();
+      const block = await mineProvableBlock(node, { script: script!, ...ckpool.extraNonces(worker!) });
+      const { hash, height } = block;
+      tip = height;
+      ckpool.solve(worker!, height, { hash, difficulty: share_difficulty, proof: proofOfBlock(block) });
+      record(worker!);
+      const solve = { hash, height, worker: worker!, counts: new Map(accepted) };
       solves.push(solve);
       return solve;
     },

@@ -38,8 +38,11 @@ export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: S
     await ask(answers.payouts, 'payments', 'payouts'),
     await ask(answers.auditResult, 'payments', 'audit'),
   ];
-  const last = mining.solves.at(-1)!;
-  const { shares } = await ask(answers.snapshotOfBlock, 'accounting', 'snapshot', last.hash);
+  const snapshots = new Map<string, answers.Snapshot>();
+  for (const { hash } of mining.solves) {
+    snapshots.set(hash, await ask(answers.snapshotOfBlock, 'accounting', 'snapshot', hash));
+  }
+  const shares = snapshots.get(mining.solves.at(-1)!.hash)!.shares;
   const chain = await auditChain(pool.node, pool.pool_address);
   const received = new Map<string, Satoshis>();
   for (const { address } of mining.miners) {
@@ -48,7 +51,7 @@ export async function makeReport(pool: ThrowawayPool, daemons: Daemons, story: S
   const expected = expectedEarnings(mining.solves, chain.rewards, pool_fee.ppm);
   const checks = ownChecks({
     miners: mining.miners, solves: mining.solves, orphan: story.orphan, killed: story.killed,
-    expected, chain, received, found, settled, balances, payouts,
+    expected, chain, received, found, snapshots, settled, balances, payouts,
   });
   for (const { name, ended } of await daemons.stop()) {
     checks.push({
@@ -82,6 +85,7 @@ const right = (heading: string): Column => ({ heading, align: 'right' });
 
 export function printReport(report: Report): void {
   printBlocks(report);
+  if (report.ok) printLines(['', exact_line]);
   printMiners(report);
   printPayouts(report);
   printLines(['', 'Audit (obtc-payments audit): ledger, chain and wallet']);
@@ -113,6 +117,10 @@ function printBlocks(report: Report): void {
     ]),
   );
 }
+
+/** Said only when the check of it holds. */
+const exact_line = 'Rounds are exact to the share: each ends with the share that solved its block, which the '
+  + 'nonces in the block prove.';
 
 function printMiners(report: Report): void {
   printLines(['', 'Miners']);

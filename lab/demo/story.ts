@@ -76,7 +76,7 @@ async function findBlocks(stage: Stage): Promise<Solve> {
   await found(
     stage,
     alice!.workers[1],
-    'in the same minute: no counter has moved, its reward is carried to the next round',
+    'a second later: its round is one share, the one that solved it',
   );
   mining.join(carol!);
   steps.done('carol joins late, with as much as all the others');

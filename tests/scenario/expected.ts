@@ -26,14 +26,14 @@ export function expectedRounds(found: readonly FoundBlock[], rewards: ReadonlyMa
     }
     const pool_fee = reward * pool_fee_ppm / 1_000_000n;
     const pot = reward - pool_fee + carried_in;
-    const work = block.logged ? [...block.counts].map(([user, count]) => [user, count - (settled.get(user) ?? 0n)] as const) : [];
+    const work = [...block.counts].map(([user, count]) => [user, count - (settled.get(user) ?? 0n)] as const);
     const round_shares = work.reduce((sum, [, difference]) => sum + difference, 0n);
     const round = {
       block, orphaned: false, reward, round_shares, pool_fee, carried_in, carried_out: round_shares === 0n ? pot : 0n,
       credits: new Map(round_shares === 0n ? [] : work.map(([user, difference]) => [user, pot * difference / round_shares])),
     };
     carried_in = round.carried_out;
-    if (block.logged) settled = block.counts;
+    settled = block.counts;
     return round;
   });
 }

@@ -1,6 +1,7 @@
 // What happens in the scenario, in order. Both daemons run as processes from the beginning; accounting is
-// killed while ckpool writes, the database is killed under both, the node is away while a block is reported,
-// one block is orphaned, the line of another is lost, payments is killed twice: when it has just signed, and
+// killed while ckpool writes and three blocks are found without it, the database is killed under both, the node is
+// away while a block is reported, ckpool runs without -L for a while, one block is orphaned, the line of another is
+// lost, ckpool is killed before it has written its counters, payments is killed twice: when it has just signed, and
 // when it has just sent.
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,7 +14,18 @@ import { openPool, type FoundBlock, type Miner, type Pool } from './miners.js';
 export interface Story {
   readonly pool: Pool;
   readonly miners: readonly Miner[];
-  readonly blocks: { readonly orphan: FoundBlock; readonly unlogged: FoundBlock; readonly while_node_down: FoundBlock; readonly same_minute: FoundBlock };
+  readonly blocks: {
+    readonly next_second: FoundBlock;
+    readonly while_node_down: FoundBlock;
+    /** Found when ckpool ran without -L, the second of them before any counter had moved. */
+    readonly without_share_logs: readonly [FoundBlock, FoundBlock];
+    /** The first with -L again: its round begins without share logs. */
+    readonly with_them_again: FoundBlock;
+    readonly orphan: FoundBlock;
+    readonly unlogged: FoundBlock;
+    /** What was done just before ckpool was killed belongs to its round. */
+    readonly after_crash: FoundBlock;
+  };
   /** What accounting said of the block that was reported while the node was away, before the node came back. */
   readonly seen_without_node: shapes.AccountingBlocks;
   /** What the database held of each payout at which payments was killed, when it was gone. */
@@ -58,7 +70,7 @@ export async function tellStory(ground: Ground): Promise<Story> {
   await pool.strangerBlocks(1);
   await pool.minutes(2);
   await pool.solve(bob.workers[0]);
-  const same_minute = await pool.solve(alice.workers[1]);
+  const next_second = await pool.solve(alice.workers[1]);
   pool.join(carol);
   await wait(1_000);
 
@@ -70,11 +82,13 @@ export async function tellStory(ground: Ground): Promise<Story> {
   await pool.minutes(2);
   await pool.solve(garage.workers[0]);
   await pool.minutes(1);
+  await pool.solve(bob.workers[0]);
+  await pool.minutes(1);
   accounting = start('accounting');
 
   // The database dies under both daemons.
-  await until('the first five blocks', 30_000, [accounting, payments], async () =>
-    (await accountingBlocks()).filter(({ state }) => state === 'confirmed').length === 5);
+  await until('the first six blocks', 30_000, [accounting, payments], async () =>
+    (await accountingBlocks()).filter(({ state }) => state === 'confirmed').length === 6);
   await ground.mariadb.kill();
   await pool.minutes(2);
   await pool.solve(bob.workers[0]);
@@ -91,6 +105,17 @@ export async function tellStory(ground: Ground): Promise<Story> {
   await ground.restartNode(pool.now_ms());
   await pool.minutes(1);
 
+  // ckpool runs without -L for a while, and without carol, who finds the first block when both are back.
+  pool.leave(carol);
+  pool.restart({ share_log: false });
+  await pool.minutes(2);
+  const without_share_logs = [await pool.solve(bob.workers[0]), await pool.solve(garage.workers[0])] as const;
+  await pool.minutes(1);
+  pool.restart({ share_log: true });
+  pool.join(carol);
+  await pool.minutes(1);
+  const with_them_again = await pool.solve(carol.workers[0]);
+
   // One block becomes an orphan, the line of another is never written.
   await pool.minutes(1);
   const orphan = await pool.solve(alice.workers[0]);
@@ -102,7 +127,14 @@ export async function tellStory(ground: Ground): Promise<Story> {
   const unlogged = await pool.solve(carol.workers[0], { logged: false });
   await pool.minutes(1);
   await pool.strangerBlocks(1);
-  await pool.solve(alice.workers[1]);
+
+  // ckpool is killed before it has written its counters: only share logs hold what was done since its last pass.
+  await until('the counts of the blocks without share logs', 30_000, [accounting, payments], async () =>
+    (await accountingBlocks()).some(({ hash, quality }) => hash === with_them_again.hash && quality !== null));
+  pool.halfMinute();
+  pool.restart({ share_log: true });
+  await pool.minutes(1);
+  const after_crash = await pool.solve(alice.workers[1]);
 
   // The first blocks mature; payments is killed when its first transaction is signed.
   const first_kill = killAtPayout(ground, payments, 0, ['prepared', 'broadcast']);
@@ -132,8 +164,8 @@ export async function tellStory(ground: Ground): Promise<Story> {
   });
   pool.end();
   return {
-    pool, miners, blocks: { orphan, unlogged, while_node_down, same_minute }, seen_without_node, killed_payouts: [signed, sent],
-    daemons: { accounting, payments },
+    pool, miners, seen_without_node, killed_payouts: [signed, sent], daemons: { accounting, payments },
+    blocks: { next_second, while_node_down, without_share_logs, with_them_again, orphan, unlogged, after_crash },
   };
 }
 
