@@ -6,6 +6,7 @@ import type { Config } from '../shared/config.js';
 import type { Database, Lease } from '../shared/database/database.js';
 import type { Logger } from '../shared/logger.js';
 import type { LogFiles } from './edges/log-files.js';
+import type { ShareLogs } from './edges/share-log-files.js';
 
 export interface AccountingOptions {
   /** Most bytes of the log read and committed in one move. */
@@ -36,6 +37,7 @@ export interface AccountingContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly log_files: LogFiles;
+  readonly share_logs: ShareLogs;
   readonly options: AccountingOptions;
 }
 

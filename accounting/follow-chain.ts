@@ -3,14 +3,15 @@
 //      reads the log first in every step, so a tip is used only in a later step than it was read in);
 //   2. back to the fork if the active chain left the cursor, then forward, block by block, looking for
 //      coinbases that pay our script; then the side branches (getchaintips);
-//   3. lines and blocks are paired once both had time to appear;
+//   3. where share logs are read, the shares that solved our blocks are looked for; lines and blocks are paired once
+//      both had time to appear; the counts of blocks are decided (cut-rounds.ts);
 //   4. the tip is published as complete, and lines that no block belongs to become unverified.
 // Each numbered part is one commit; a crash between two repeats the reads. Lines cost the node nothing: it
 // is asked about blocks, never about lines, so that forged ones cannot make us ask.
 import type { ChainInfo } from '../shared/bitcoind/node.js';
 import { timeFromText } from '../shared/database/database.js';
 import { OutsideFailure } from '../shared/errors.js';
-import { blockHeight } from '../shared/units.js';
+import { blockHeight, type BlockHeight } from '../shared/units.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { ownBlock, type OwnBlock } from './core/own-block.js';
 import { pairBlocks } from './core/pairing.js';
@@ -21,6 +22,9 @@ import type { ChainScan, SeenBlock } from './edges/scan-store.js';
 import { checkChain, moveFloor, startScan } from './first-scan.js';
 import { findFork } from './fork.js';
 import type { LogReader } from './read-log.js';
+import type { RoundCutter } from './cut-rounds.js';
+import type { SolverFinder } from './find-solvers.js';
+import type { ShareReader } from './read-shares.js';
 import { followSideBranches } from './side-branches.js';
 import { createUnanchored } from './unanchored.js';
 
@@ -29,6 +33,8 @@ const blocks_per_move = 200;
 const ask_again_ms = 1_000;
 /** However many lines there are (anybody can forge them), they make us look no more often than this. */
 const fresh_period_ms = 500;
+/** With --once, between two looks while a block waits for shares. */
+const once_pause_ms = 100;
 
 export interface ChainFollower {
   move(): Promise<Outcome>;
@@ -38,14 +44,26 @@ export interface ChainFollower {
 
 interface NotedTip extends ChainInfo {
   readonly noted_ms: number;
+  readonly noted_monotonic_ms: number;
 }
 
-export function createChainFollower(context: AccountingContext, reader: LogReader): ChainFollower {
+export interface ShareParts {
+  readonly reader: ShareReader;
+  readonly solvers: SolverFinder;
+  readonly cutter: RoundCutter;
+}
+
+export function createChainFollower(
+  context: AccountingContext, reader: LogReader, shares: ShareParts,
+): ChainFollower {
   const { config, clock, database, lease, node, options } = context;
   let target: NotedTip | null = null;
   let looked_at_ms: number | null = null;
   let waits_for: string | null = null;
   let chain_checked = false;
+  /** The lowest height whose line may still come, if there is one. */
+  let unripe: BlockHeight | null = null;
+  let lineMayCome: (height: BlockHeight) => boolean = () => true;
   const branches = followSideBranches(node);
   const unanchored = createUnanchored();
 
@@ -65,8 +83,8 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     if (at_cursor !== scan.cursor_hash) return walkBack(scan, target);
     if (scan.cursor_height < target.tip_height) return scanForward(scan, target);
     if (scan.cursor_hash !== target.tip_hash) return lookAgain(); // The chain moved on while it was scanned.
-    return (await lookAtSideBranches(scan)) ?? (await confirmLateAnchors()) ?? (await pair())
-      ?? publish(scan, target);
+    return (await lookAtSideBranches(scan)) ?? (await confirmLateAnchors()) ?? (await shares.solvers.move())
+      ?? (await pair()) ?? (await decide(target)) ?? publish(scan, target);
   }
 
   /** The tip is read anew, now and not at the next period. */
@@ -91,7 +109,7 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     const noted_ms = clock.now_ms();
     reader.news.fresh = false;
     reader.forgetTipsBefore(noted_ms - options.pairing_wait_ms * patience);
-    target = { ...info, noted_ms };
+    target = { ...info, noted_ms, noted_monotonic_ms: looked_at_ms };
     return 'progress';
   }
 
@@ -156,6 +174,8 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
   }
 
   async function pair(): Promise<Outcome | null> {
+    lineMayCome = () => true;
+    unripe = null;
     if (logIsUnread() !== null) return null; // A true line may stand where we may not read yet.
     const unpaired = await loadUnpaired(database);
     const named = unpaired.blocks.flatMap(({ height, hash }) => {
@@ -175,19 +195,39 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
       await recordPairs(database, lease, pairs);
       return 'progress';
     }
-    const waiting = unpaired.blocks.find((block) => !ripe(block.height));
-    if (!waiting) return null;
-    waits_for = `block ${waiting.height} was found just now; its line in the log may still come`;
-    return 'idle';
+    lineMayCome = (height) => !ripe(height);
+    unripe = unpaired.blocks.find((block) => !ripe(block.height))?.height ?? null;
+    return null;
+  }
+
+  async function decide(tip: NotedTip): Promise<Outcome | null> {
+    const outcome = await shares.cutter.move({ began_ms: tip.noted_monotonic_ms, lineMayCome });
+    if (outcome !== 'idle' || !options.once || logIsUnread() !== null) return outcome === 'idle' ? null : outcome;
+    // With a newer tip, and the share logs read after it, no block and no share before these can be missing.
+    await clock.sleep(once_pause_ms);
+    return lookAgain();
+  }
+
+  /** Null: log and chain are both known up to the tip. */
+  async function whyIncomplete(tip: NotedTip): Promise<string | null> {
+    const unread = logIsUnread();
+    if (unread !== null) return unread;
+    if ((await shares.reader.state())?.source !== 'active') return null;
+    const read_at_ms = shares.reader.complete_at_ms;
+    const read = read_at_ms !== null && (options.once || read_at_ms >= tip.noted_monotonic_ms);
+    return read ? null : 'the share logs are still being read';
   }
 
   async function publish(scan: ChainScan, tip: NotedTip): Promise<Outcome> {
-    const unread = logIsUnread();
-    if (unread !== null) {
-      waits_for = unread;
-      target = null;
+    const incomplete = await whyIncomplete(tip);
+    if (incomplete !== null) {
+      waits_for = incomplete;
+      // A look at the share logs takes a moment: the tip is good until then.
+      if (clock.monotonic_ms() - tip.noted_monotonic_ms >= ask_again_ms) target = null;
       return 'idle';
     }
+    const waiting = [unripe, shares.cutter.waiting_height].filter((height) => height !== null);
+    if (waiting.length > 0) return publishBelow(scan, blockHeight(Math.min(...waiting)));
     const pending = await pendingLines(database);
     const judged_until_ms = tip.noted_ms - options.pairing_wait_ms;
     const judged = pending.filter((line) => timeFromText(line.taken_at) <= judged_until_ms);
@@ -204,6 +244,22 @@ export function createChainFollower(context: AccountingContext, reader: LogReade
     waits_for =
       judged.length < pending.length ? 'a block line was read just now; the node is asked again' : null;
     return moved || judged.length > 0 ? 'progress' : 'idle';
+  }
+
+  /** A block that was found just now must not hold up those below it: on a busy pool there always is one. */
+  async function publishBelow(scan: ChainScan, waiting: BlockHeight): Promise<Outcome> {
+    target = null;
+    waits_for = unripe === waiting
+      ? `block ${waiting} was found just now; its line in the log may still come`
+      : shares.cutter.waits_for;
+    const height = waiting - 1;
+    if (height < scan.floor_height || height <= (scan.complete_height ?? -1)) return 'idle';
+    const hash = await node.blockHashAt(blockHeight(height));
+    // A hash of another branch than was looked at would vouch for blocks that nobody saw.
+    const at_cursor = await node.blockHashAt(blockHeight(scan.cursor_height));
+    if (hash === null || at_cursor !== scan.cursor_hash) return lookAgain();
+    await publishComplete(database, lease, scan, { height: blockHeight(height), hash }, [], clock.now_ms());
+    return 'progress';
   }
 
   const logIsUnread = (): string | null => reader.behind ?? reader.waits_for;

@@ -46,6 +46,18 @@ export function noteUnread(known: LogState, readings: ReadonlyMap<NameBytes, Rea
   if (readings.size > 0) known.unread_due_ms = clock.monotonic_ms() + unread_period_ms;
 }
 
+/** These readings were applied: share logs that are read to their end from now on hold all that they count. */
+export function noteTold(
+  known: LogState, readings: ReadonlyMap<NameBytes, Reading>, disputed: boolean, clock: Clock,
+): void {
+  if (!known.deferred) return;
+  for (const [name, reading] of readings) {
+    if ('counter' in reading) known.told.users.set(name, reading.updated_seconds ?? null);
+  }
+  if (known.told.users.size > 0) known.told.since_ms ??= clock.monotonic_ms();
+  known.told.disputed ||= disputed;
+}
+
 /** The times by which core/what-to-read.ts decides whose files are due. */
 export function readingClock({ clock, options }: AccountingContext, known: LogState): ReadingClock {
   return {

@@ -42,14 +42,20 @@ addCommand(program, {
   load: async () => (await import('./commands/snapshot.js')).snapshot,
 });
 addCommand(program, {
+  usage: 'compare [block]',
+  description: "what ckpool's counters would have given each user, and what the share logs give",
+  examples: ['compare', 'compare 140', 'compare 4514c903 --json'],
+  load: async () => (await import('./commands/compare.js')).compare,
+});
+addCommand(program, {
   usage: 'incidents',
-  description: 'the latest counters that fell, lines that were dropped, gaps in the log',
+  description: 'the latest counters that fell, lines that were dropped, gaps in the log and the share logs',
   examples: ['incidents', 'incidents --json'],
   load: async () => (await import('./commands/incidents.js')).incidents,
 });
 addCommand(program, {
   usage: 'replay <logdir>',
-  description: 'rebuild the facts from the log and compare them with the database, row by row',
+  description: 'rebuild the facts from the log and the share logs and compare them with the database, row by row',
   examples: ['replay /var/log/ckpool', 'replay logs --json'],
   load: async () => (await import('./commands/replay.js')).replay,
 });
@@ -70,6 +76,13 @@ addCommand(program, {
   ],
   examples: ['resolve 17', 'resolve 17 --take'],
   load: async () => (await import('./commands/resolve.js')).resolve,
+});
+addCommand(program, {
+  usage: 'prune',
+  description: 'compress or remove the share logs of settled rounds, as sharelog_keep says',
+  options: [['--dry-run', 'say what would be done, and change nothing']],
+  examples: ['prune --dry-run', 'prune -c ckpool.conf --json'],
+  load: async () => (await import('./commands/prune.js')).prune,
 });
 
 await runProgram(program);

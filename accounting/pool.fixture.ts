@@ -16,6 +16,7 @@ import { silentLogger, type Logger } from '../shared/logger.js';
 import { defaultOptions, type AccountingOptions } from './context.js';
 import { createAccountingDaemon, type AccountingDaemon } from './daemon.js';
 import { openLogFiles } from './edges/log-files.js';
+import { openShareLogs } from './edges/share-log-files.js';
 import { loadLogState } from './edges/log-state.js';
 import { replayLog, type ReplayResult } from './replay.js';
 
@@ -46,9 +47,11 @@ export interface TestPool {
   close(): Promise<void>;
 }
 
-export const userLine = (user: string, shares: number | bigint): string => `User ${user}:${userJson(shares)}`;
-const userJson = (shares: number | bigint | string): string =>
-  `{"hashrate1m": "1T", "lastupdate": 1795166709, "workers": 1, "shares": ${shares}, "bestshare": 1.5}`;
+/** @param updated_seconds when ckpool wrote it; any time where a test does not mind */
+export const userLine = (user: string, shares: number | bigint, updated_seconds = 1795166709): string =>
+  `User ${user}:${userJson(shares, updated_seconds)}`;
+const userJson = (shares: number | bigint | string, updated_seconds: number): string =>
+  `{"hashrate1m": "1T", "lastupdate": ${updated_seconds}, "workers": 1, "shares": ${shares}, "bestshare": 1.5}`;
 
 export async function createTestPool(): Promise<TestPool> {
   const directory = mkdtempSync(path.join(tmpdir(), 'accounting-pool-'));
@@ -69,13 +72,14 @@ export async function createTestPool(): Promise<TestPool> {
     appendFileSync(log_file, texts.map((text) => `[${stamp}] ${text}\n`).join(''));
   };
   const file = (user: string, shares: number | bigint | string): void =>
-    writeFileSync(path.join(users, user), shares === '' ? '' : `${userJson(shares)}\n`);
+    writeFileSync(path.join(users, user), shares === '' ? '' : `${userJson(shares, nowSeconds())}\n`);
+  const nowSeconds = (): number => Math.floor(clock.now_ms() / 1000);
 
   return {
     database, chain, pool_address, directory, log_file, clock, warnings, say, file,
     pass(user, shares) {
       file(user, shares);
-      say(userLine(user, shares));
+      say(userLine(user, shares, nowSeconds()));
     },
     async start(options = {}, ports = {}) {
       await close();
@@ -89,10 +93,14 @@ export async function createTestPool(): Promise<TestPool> {
         ...options,
       };
       const log_files = openLogFiles({ log_file, quiet_ms: 60_000, once: all.once, clock });
-      close = () => log_files.close();
+      const share_logs = openShareLogs({ log_directory: directory, clock });
+      close = async () => {
+        await log_files.close();
+        share_logs.close();
+      };
       const config = testConfig(pool_address, { log_directory: directory, log_file, ...ports.config });
       return createAccountingDaemon({
-        config, lease, clock, log, log_files, options: all,
+        config, lease, clock, log, log_files, share_logs, options: all,
         database: ports.database ?? database, node: ports.node ?? chain.node,
       });
     },

@@ -20,7 +20,7 @@ import { loadLogState, positionOf, type LogState } from './edges/log-state.js';
 import { isGapRecorded, recordReading, recordStretch, type NewReading } from './edges/log-store.js';
 import { readAllUsers, readUsers } from './edges/users-directory.js';
 import { advance, isFinished, leftBehind, nextStretch, type Stretch } from './log-course.js';
-import { noteUnread, readingClock, remember } from './log-memory.js';
+import { noteTold, noteUnread, readingClock, remember } from './log-memory.js';
 import { readPiece } from './log-piece.js';
 import { sampleWhenDue } from './sample-users.js';
 import path from 'node:path';
@@ -39,6 +39,8 @@ export interface LogReader {
   readonly waits_for: string | null;
   /** A sentence when lines are there that may not be read yet: nothing may rest on the log's end then. */
   readonly behind: string | null;
+  /** When the look that found everything read was begun, on the monotonic clock; null: lines may be unread. */
+  readonly complete_at_ms: number | null;
   /** The state to work from, loaded when it is not in memory. */
   state(): Promise<LogState>;
   /** Forgets what is in memory: the next move reads it from the database again. */
@@ -52,6 +54,7 @@ export function createLogReader(context: AccountingContext): LogReader {
   const news = { tips: new Map<BlockHash, number>(), fresh: false };
   let waits_for: string | null = null;
   let behind: string | null = null;
+  let complete_at_ms: number | null = null;
 
   async function state(): Promise<LogState> {
     memory ??= await loadLogState(database);
@@ -59,6 +62,14 @@ export function createLogReader(context: AccountingContext): LogReader {
   }
 
   async function move(): Promise<Outcome> {
+    const began_ms = clock.monotonic_ms();
+    complete_at_ms = null;
+    const outcome = await readOn();
+    if (outcome === 'idle' && waits_for === null && behind === null) complete_at_ms = began_ms;
+    return outcome;
+  }
+
+  async function readOn(): Promise<Outcome> {
     const known = await state();
     const survey = await log_files.survey(known.cursors);
     waits_for = survey.missing;
@@ -101,6 +112,7 @@ export function createLogReader(context: AccountingContext): LogReader {
       after,
       reading: part.continues ? null : superseding,
       outcome,
+      deferred: known.deferred,
       now_ms: clock.now_ms(),
       incidents: [{ kind: 'log_gap', position, user: null, occurrences: 1, detail: gap }],
     });
@@ -163,10 +175,14 @@ export function createLogReader(context: AccountingContext): LogReader {
     const reading = newReading(known, piece.lines, readings, reading_position, kind, full);
     const rows = [...leftBehind(known, cursor), ...after];
     const ids = await recordStretch(database, lease, {
-      before: known.cursor, after: rows, reading, outcome, incidents: [], now_ms: noted_ms,
+      before: known.cursor, after: rows, reading, outcome, incidents: [], deferred: known.deferred,
+      now_ms: noted_ms,
     });
     remember(known, rows, outcome, ids, clock);
     if (reached) known.open_reading = null;
+    if (reached || outcome.disputed.size > 0) {
+      noteTold(known, reached ? readings : new Map(), outcome.disputed.size > 0, clock);
+    }
     if (full) {
       known.last_full_reading = { position: reading_position, at_ms: noted_ms };
       known.everyone_due = false;
@@ -177,8 +193,7 @@ export function createLogReader(context: AccountingContext): LogReader {
   }
 
   const isTooSoon = (known: LogState): boolean =>
-    !options.once
-    && known.committed_ms !== null
+    known.committed_ms !== null
     && clock.monotonic_ms() - known.committed_ms < noise_period_ms;
 
   function learn(lines: readonly StretchLine[], now_ms: number): void {
@@ -195,6 +210,7 @@ export function createLogReader(context: AccountingContext): LogReader {
     state,
     get waits_for() { return waits_for; },
     get behind() { return behind; },
+    get complete_at_ms() { return complete_at_ms; },
     forgetTipsBefore: (before_ms) => {
       for (const [hash, at_ms] of news.tips) if (at_ms < before_ms) news.tips.delete(hash);
     },

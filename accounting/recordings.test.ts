@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openAccounting, type AccountingPlace } from '../lab/accounting.js';
 import { forEachDatabase } from '../lab/databases.js';
+import { dyingAt, KilledHere } from '../lab/dying-database.js';
 import { disagreements } from '../lab/facts-check.js';
 import { forgeRecording, type ForgedRecording } from '../lab/forge.js';
 import { serveRecordedChain, type RecordedNode } from '../lab/recorded-node.js';
@@ -46,7 +47,7 @@ function place(database: Database, played: Recording): AccountingPlace {
 }
 
 async function readThrough(database: Database, played: Recording, options: Parameters<typeof openAccounting>[1] = {}, change: Parameters<typeof openAccounting>[2] = {}): Promise<void> {
-  const run = await openAccounting(place(database, played), options, change);
+  const run = await openAccounting(place(database, played), options, { share_source: 'counters', ...change });
   expect(await run.untilIdle()).toBe(true);
   await run.close();
 }
@@ -66,7 +67,7 @@ forEachDatabase('a busy pool', (open) => {
     const database = await open();
     const busy = await unpackRecording('busy');
     await node.setReachable(false);
-    const run = await openAccounting(place(database, busy), { once: false });
+    const run = await openAccounting(place(database, busy), { once: false }, { share_source: 'counters' });
     await run.untilIdle();
     await run.close();
     expect((await readBlocks(database)).map((block) => block.state)).toEqual(busy.truth.solves.map(() => 'pending'));
@@ -98,30 +99,12 @@ forEachDatabase('interrupted anywhere', (open, databases) => {
 
 async function runUntilKilled(where: AccountingPlace, chunk_bytes: number): Promise<boolean> {
   try {
-    const run = await openAccounting(where, { chunk_bytes });
+    const run = await openAccounting(where, { chunk_bytes }, { share_source: 'counters' });
     return await run.untilIdle().finally(() => run.close());
   } catch (failure) {
-    if ((failure as Error).message !== 'killed here') throw failure;
+    if (!(failure instanceof KilledHere)) throw failure;
     return false;
   }
-}
-
-/** Dies at its n-th commit: `before` leaves nothing of it, `after` all of it, and the process is gone. */
-function dyingAt(database: Database, fatal: number, when: 'before' | 'after'): Database {
-  let commits = 0;
-  let dead = false;
-  return {
-    ...database,
-    knex: database.knex,
-    transaction: async (work) => {
-      if (dead) throw new Error('killed here');
-      commits += 1;
-      if (commits !== fatal) return database.transaction(work);
-      dead = true;
-      if (when === 'after') await database.transaction(work);
-      throw new Error('killed here');
-    },
-  };
 }
 
 forEachDatabase('hearsay', (open) => {

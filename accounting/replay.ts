@@ -1,6 +1,7 @@
 // Rebuilds the facts of a log from nothing but its bytes and the stored readings of the user files, and
 // compares them with the rows that were written live. The same rules run over the same input, so every
 // row must agree; one that does not is damage, or a defect. Writes nothing anywhere.
+// Where share logs are read, the log gives no more than what the counters told; replay-shares.ts rebuilds the rest.
 import type { Database } from '../shared/database/database.js';
 import { ConfigurationFault } from '../shared/errors.js';
 import { logPosition } from '../shared/units.js';
@@ -11,7 +12,7 @@ import { applyStretch, type NewSnapshot, type StretchLine, type UserCount } from
 import { isCounted } from './core/what-to-read.js';
 import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
 import {
-  baselineEnds, storedReadings, storedShares, storedSnapshots, type StoredReading,
+  baselineEnds, storedCounterView, storedReadings, storedSnapshots, type StoredReading, type StoredSnapshot,
 } from './edges/replay-reader.js';
 
 const chunk_bytes = 16 * 1024 * 1024;
@@ -170,9 +171,9 @@ async function compare(
   const live = await storedSnapshots(database, from);
   let rows = 0;
   for (const snapshot of rebuilt) {
-    const snapshot_id = live.get(snapshot.position);
+    const stored = live.get(snapshot.position);
     live.delete(snapshot.position);
-    if (snapshot_id === undefined) {
+    if (stored === undefined) {
       differences.push(
         `block line of height ${snapshot.height} at position ${snapshot.position} is in the log, `
         + 'not in snapshots',
@@ -180,10 +181,10 @@ async function compare(
       continue;
     }
     rows += snapshot.rows.length;
-    differences.push(...(await compareShares(database, snapshot_id, snapshot, from === 0n)));
+    differences.push(...(await compareShares(database, stored, snapshot, from === 0n)));
   }
-  for (const [position, snapshot_id] of live) {
-    differences.push(`snapshot ${snapshot_id} (position ${position}) is not in the log`);
+  for (const [position, { id }] of live) {
+    differences.push(`snapshot ${id} (position ${position}) is not in the log`);
   }
   return { snapshots: rebuilt.length, rows, differences };
 }
@@ -191,14 +192,17 @@ async function compare(
 /** Where the log does not begin at the beginning, only the differences can be rebuilt, not the sums. */
 async function compareShares(
   database: Database,
-  snapshot_id: number,
+  stored: StoredSnapshot,
   snapshot: NewSnapshot,
   whole: boolean,
 ): Promise<string[]> {
-  const live = await storedShares(database, snapshot_id);
+  const live = await storedCounterView(database, stored);
   const differences: string[] = [];
+  const counters = stored.deferred ? ' by the counters' : '';
   const say = (user: NameBytes, what: string): void => {
-    differences.push(`snapshot ${snapshot_id}, height ${snapshot.height}, ${printable(user)}: ${what}`);
+    differences.push(
+      `snapshot ${stored.id}, height ${snapshot.height}, ${printable(user)}${counters}: ${what}`,
+    );
   };
   for (const row of snapshot.rows) {
     const other = live.get(row.user);

@@ -7,9 +7,11 @@ import { openRequests, recordOutcome, type Request } from '../shared/database/re
 import { logPosition } from '../shared/units.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { decideDispute } from './edges/dispute-store.js';
+import { recordShareBaseline } from './edges/cut-store.js';
 import { positionOf } from './edges/log-state.js';
 import { isPlaceTaken, recordBaseline, workWasSettled } from './edges/snapshot-rows.js';
 import type { LogReader } from './read-log.js';
+import type { ShareReader } from './read-shares.js';
 
 interface Decision {
   readonly outcome: 'done' | 'refused';
@@ -17,18 +19,23 @@ interface Decision {
 }
 
 /** Answers the oldest open request, if there is one. */
-export async function answerRequests(context: AccountingContext, reader: LogReader): Promise<Outcome> {
+export async function answerRequests(
+  context: AccountingContext, reader: LogReader, share_reader: ShareReader,
+): Promise<Outcome> {
   const { database, lease } = context;
   const [request] = await openRequests(database, 'accounting');
   if (!request) return 'idle';
   const state = await reader.state();
+  const share_state = await share_reader.state();
   const decision = await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     const made = await decide(transaction, request);
     await recordOutcome(transaction, 'accounting', request.id, made.outcome, made.detail);
     return made;
+  }).finally(() => {
+    reader.forget(); // A baseline changes the users' counts, and it may be there though its COMMIT got no answer.
+    share_reader.forget();
   });
-  reader.forget(); // A baseline changes the users' snapshot counts.
   context.log.info(`request ${request.id} (${request.action}): ${decision.outcome}: ${decision.detail}`);
   return 'progress';
 
@@ -57,6 +64,10 @@ export async function answerRequests(context: AccountingContext, reader: LogRead
             outcome: 'refused',
             detail: `there is a snapshot at this very place (${position}) already`,
           };
+        }
+        if (share_state) {
+          await recordShareBaseline(transaction, share_state, state, position, context.clock.now_ms());
+          return { outcome: 'done', detail: 'the first round begins with the next share' };
         }
         const risen = [...state.risen].map((name) => state.users.get(name)!);
         await recordBaseline(transaction, state.cursor, position, risen, context.clock.now_ms());

@@ -9,7 +9,7 @@ import { isSampleDue, telling } from './core/what-to-read.js';
 import { positionOf, type LogState } from './edges/log-state.js';
 import { recordStretch, type NewReading } from './edges/log-store.js';
 import { readAllUsers } from './edges/users-directory.js';
-import { noteUnread, readingClock, remember } from './log-memory.js';
+import { noteTold, noteUnread, readingClock, remember } from './log-memory.js';
 
 /** To be called only when the log is read to its end. */
 export async function sampleWhenDue(context: AccountingContext, known: LogState): Promise<Outcome> {
@@ -24,10 +24,11 @@ export async function sampleWhenDue(context: AccountingContext, known: LogState)
   const outcome = applyStretch(known, { lines: [], readings, reading_position: position, sampled: true });
   const reading: NewReading = { position, kind: 'sample', counts: telling(known.users, [], readings) };
   const ids = await recordStretch(database, lease, {
-    before: cursor, after: [cursor], reading, outcome, incidents: [], now_ms,
+    before: cursor, after: [cursor], reading, outcome, incidents: [], deferred: known.deferred, now_ms,
   });
   remember(known, [cursor], outcome, ids, clock);
   known.last_full_reading = { position, at_ms: now_ms };
   noteUnread(known, readings, clock);
+  noteTold(known, readings, false, clock);
   return 'progress';
 }

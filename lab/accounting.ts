@@ -10,6 +10,7 @@ import { silentLogger } from '../shared/logger.js';
 import { defaultOptions, type AccountingOptions } from '../accounting/context.js';
 import { createAccountingDaemon, type AccountingDaemon } from '../accounting/daemon.js';
 import { openLogFiles } from '../accounting/edges/log-files.js';
+import { openShareLogs } from '../accounting/edges/share-log-files.js';
 import { testConfig } from './payments-context.js';
 
 export interface AccountingRun {
@@ -40,6 +41,7 @@ export async function openAccounting(
   if (!(await lease.tryTake())) throw new Error('the accounting lease is held by somebody else');
   const all: AccountingOptions = { ...defaultOptions, once: true, pairing_wait_ms: 0, ...options };
   const log_files = openLogFiles({ log_file, quiet_ms, once: all.once, clock: systemClock });
+  const share_logs = openShareLogs({ log_directory, clock: systemClock });
   const config = testConfig(pool_address, { log_directory, log_file, ...change });
   const node = createNode(login);
   const daemon = createAccountingDaemon({
@@ -50,6 +52,7 @@ export async function openAccounting(
     clock: systemClock,
     log: silentLogger,
     log_files,
+    share_logs,
     options: all,
   });
   return {
@@ -58,6 +61,9 @@ export async function openAccounting(
       for (let steps = 0; steps < steps_max; steps++) if ((await daemon.step()) === 'idle') return true;
       return false;
     },
-    close: () => log_files.close(),
+    close: async () => {
+      await log_files.close();
+      share_logs.close();
+    },
   };
 }

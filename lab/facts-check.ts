@@ -8,8 +8,11 @@ import { printable } from '../shared/username.js';
 import type { Truth } from './recordings.js';
 
 export interface TruthOptions {
-  /** False where the log holds no counts (log level 4). */
-  readonly counts?: boolean;
+  /**
+   * Which counts are true: those of ckpool's counters at the line (default), those of the share logs up to the
+   * solving share, or none, where the log holds none (log level 4).
+   */
+  readonly counts?: 'counters' | 'exact' | false;
   /** Lines of these stamps are damaged: their blocks may stand without a line. */
   readonly lost?: ReadonlySet<string>;
 }
@@ -25,15 +28,18 @@ export async function disagreements(
     const fact = blocks.find((block) => block.hash === solve.hash);
     if (!fact) continue;
     sentences.push(...blockDisagreements(fact, solve));
+    if (options.counts === 'exact' && !(fact.finder_proven && fact.quality === 'exact')) {
+      sentences.push(`${solve.height} ${solve.hash.slice(0, 12)}: ${fact.quality}, finder proven: ${fact.finder_proven}`);
+    }
     if (options.counts === false || fact.snapshot_id === null) continue;
     const shares = new Map(
       (await readShares(database, fact.snapshot_id)).map((share) => [printable(share.user), share.count]),
     );
     for (const [user, true_counts] of Object.entries(solve.users)) {
       const count = shares.get(user) ?? 0n;
-      if (count !== BigInt(true_counts.ledger_count)) {
-        sentences.push(`${solve.height} ${user}: count ${count}, true ${true_counts.ledger_count}`);
-      }
+      const { ledger_count, accepted_difficulty_to_solving_share } = true_counts;
+      const expected = options.counts === 'exact' ? accepted_difficulty_to_solving_share : ledger_count;
+      if (count !== BigInt(expected)) sentences.push(`${solve.height} ${user}: count ${count}, true ${expected}`);
     }
     for (const [user, count] of shares) {
       if (user in solve.users || count <= 0n) continue;

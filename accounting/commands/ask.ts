@@ -18,7 +18,9 @@ import { createLogger } from '../../shared/logger.js';
 import { createNode } from '../../shared/bitcoind/client.js';
 import { defaultOptions } from '../context.js';
 import { openLogFiles } from '../edges/log-files.js';
+import { openShareLogs } from '../edges/share-log-files.js';
 import { createLogReader } from '../read-log.js';
+import { createShareReader } from '../read-shares.js';
 import { answerRequests } from '../requests.js';
 
 const look_again_ms = 250;
@@ -64,14 +66,17 @@ async function actWithoutDaemon(config: Config, database: Database): Promise<voi
     once: true,
     clock: systemClock,
   });
+  const share_logs = openShareLogs({ log_directory: config.log_directory, clock: systemClock });
   const ports = {
-    config, database, lease, log, log_files, clock: systemClock, options: { ...defaultOptions, once: true },
+    config, database, lease, log, log_files, share_logs, clock: systemClock,
+    options: { ...defaultOptions, once: true },
     node: createNode({ ...config.node, wallet: null, passphrase: null }),
   };
   try {
-    while ((await answerRequests(ports, createLogReader(ports))) === 'progress');
+    while ((await answerRequests(ports, createLogReader(ports), createShareReader(ports))) === 'progress');
   } finally {
     await log_files.close();
+    share_logs.close();
     await lease.release();
   }
 }

@@ -26,7 +26,7 @@ export const blocks: Action = (context) => withFacts(context, async (database) =
     facts.map((fact) => [
       fact.height,
       fact.hash?.slice(0, 16),
-      fact.finder === null ? null : printable(fact.finder),
+      fact.finder === null ? null : `${printable(fact.finder)}${fact.finder_proven ? '' : ' (claimed)'}`,
       fact.logged_at,
       fact.disputed ? `${fact.state}, disputed` : fact.state,
       fact.active === null ? null : fact.active ? 'active' : 'orphan',
@@ -41,6 +41,7 @@ function asJson(fact: BlockFact) {
     height: fact.height,
     hash: fact.hash,
     finder: fact.finder === null ? null : printable(fact.finder),
+    finder_proven: fact.finder_proven,
     user: fact.user === null ? null : printable(fact.user),
     logged_at: fact.logged_at,
     found_at: fact.found_at,

@@ -1,4 +1,5 @@
-// `check`: one line each for configuration, database, node, log, log level and user files. Reads only.
+// `check`: one line each for configuration, database, node, log, log level, user files and share
+// logs. Reads only.
 import { constants } from 'node:fs';
 import { access, open, readdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,7 +10,9 @@ import { connectExisting } from '../../shared/database/connect.js';
 import { verifySchema } from '../../shared/database/migrate.js';
 import { durabilityFaults } from '../../shared/database/preflight.js';
 import { OutsideFailure } from '../../shared/errors.js';
+import { systemClock } from '../../shared/clock.js';
 import { scanLog } from '../core/log-line.js';
+import { openShareLogs } from '../edges/share-log-files.js';
 
 interface Check {
   readonly name: string;
@@ -28,6 +31,7 @@ export const check: Action = async ({ config_file, json }) => {
     ['log', () => checkLog(config)],
     ['log level', () => checkLevel(config)],
     ['user files', () => checkUserFiles(config)],
+    ['share logs', () => checkShareLogs(config)],
   ] as const) {
     checks.push(await work().then(
       (detail) => ({ name, ok: true, detail }),
@@ -93,7 +97,7 @@ async function checkLevel(config: Config): Promise<string> {
   return notice
     ? "5 or more: users' counts are known to the minute they were logged"
     : 'below 5, or nothing logged yet: start ckpool with -l 5, '
-      + 'else counts are sampled from the files every minute';
+      + 'else counts are sampled from the files every minute (share logs do without)';
 }
 
 async function tailOf(file: string, bytes_max: number): Promise<Buffer> {
@@ -118,4 +122,18 @@ async function checkUserFiles(config: Config): Promise<string> {
     );
   });
   return `${names.length} in ${directory}`;
+}
+
+/** Rounds are exact only with them; without them nothing is wrong. @throws when they are asked for and not there */
+async function checkShareLogs({ share_source, log_directory }: Config): Promise<string> {
+  if (share_source === 'counters') return 'not read (parser.share_source is "counters"): rounds are timed to the minute';
+  const share_logs = openShareLogs({ log_directory, clock: systemClock });
+  try {
+    if (share_logs.present()) return `in ${log_directory}: rounds are exact to the share, finders proven`;
+  } finally {
+    share_logs.close();
+  }
+  const remedy = 'start ckpool with -L, and rounds are exact to the share';
+  if (share_source === 'auto') return `none in ${log_directory}, rounds are timed to the minute: ${remedy}`;
+  throw new Error(`none in ${log_directory}, though parser.share_source is "sharelog": ${remedy}`);
 }

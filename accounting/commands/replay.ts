@@ -1,4 +1,5 @@
-// `replay <logdir>`: rebuilds the facts from the log and compares them with the database, row by row.
+// `replay <logdir>`: rebuilds the facts from the log, and the counts from the share logs where they are read, and
+// compares them with the database, row by row.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.js';
@@ -7,6 +8,8 @@ import { ConfigurationFault } from '../../shared/errors.js';
 import { createProgress } from '../../shared/progress.js';
 import { openLogFiles } from '../edges/log-files.js';
 import { loadLogState } from '../edges/log-state.js';
+import { openShareLogs } from '../edges/share-log-files.js';
+import { replayShares, type ShareReplayResult } from '../replay-shares.js';
 import { replayLog } from '../replay.js';
 import { withFacts } from './open.js';
 
@@ -21,6 +24,7 @@ export const replay: Action = (context) => withFacts(context, async (database, c
   }
   const log_file = path.join(directory, path.basename(config.log_file));
   const log_files = openLogFiles({ log_file, quiet_ms: 0, once: true, clock: systemClock });
+  const share_logs = openShareLogs({ log_directory: directory, clock: systemClock });
   const progress = createProgress({ label: 'replaying', total: 100 });
   try {
     const { cursors } = await loadLogState(database);
@@ -28,17 +32,31 @@ export const replay: Action = (context) => withFacts(context, async (database, c
       progress.update(total > 0n ? Number((done * 100n) / total) : 100);
     });
     progress.finish();
-    const ok = result.differences.length === 0;
-    if (context.json) printJson({ ok, ...result });
+    const share_progress = createProgress({ label: 'replaying share logs', total: 100 });
+    const shares = await replayShares(database, share_logs, (done, total) => {
+      share_progress.update(Math.floor((done * 100) / total));
+    });
+    share_progress.finish();
+    const differences = [...result.differences, ...(shares?.differences ?? [])];
+    const ok = differences.length === 0;
+    const outcome = ok ? 'live and replay agree' : `${differences.length} differ`;
+    if (context.json) printJson({ ok, ...result, differences, share_logs: shares });
     else {
-      printLines(result.differences.slice(0, lines_shown_max));
-      printLines([
-        `${result.snapshots} snapshots, ${result.rows} rows: `
-        + `${ok ? 'live and replay agree' : `${result.differences.length} differ`}`,
-      ]);
+      printLines(differences.slice(0, lines_shown_max));
+      printLines(shareSentences(shares));
+      printLines([`${result.snapshots} snapshots, ${result.rows} rows: ${outcome}`]);
     }
     return ok ? exit_status.done : exit_status.failed;
   } finally {
+    share_logs.close();
     await log_files.close();
   }
 });
+
+function shareSentences(shares: ShareReplayResult | null): string[] {
+  if (!shares) return [];
+  return [
+    ...shares.notes,
+    `share logs: ${shares.rounds} rounds rebuilt, ${shares.rows} rows, ${shares.solving_shares} solving shares found`,
+  ];
+}

@@ -15,6 +15,7 @@ import { defaultOptions } from '../context.js';
 import { createAccountingDaemon, type AccountingDaemon } from '../daemon.js';
 import { ring } from '../edges/bell.js';
 import { openLogFiles } from '../edges/log-files.js';
+import { openShareLogs } from '../edges/share-log-files.js';
 
 /** ckpool re-opens its log once a minute: a renamed file is finished when it was quiet for longer. */
 const quiet_ms = 60_000;
@@ -55,6 +56,7 @@ async function prepare(database: Database, log: Logger): Promise<void> {
 async function follow(config: Config, database: Database, ports: StartPorts): Promise<void> {
   const { clock, log, once } = ports;
   const log_files = openLogFiles({ log_file: config.log_file, quiet_ms, once, clock });
+  const share_logs = openShareLogs({ log_directory: config.log_directory, clock });
   let rung: () => void = () => undefined;
   const bell = once ? null : ring(config.log_file, () => rung());
   const wake = (): Promise<void> => new Promise((resolve) => { rung = resolve; });
@@ -75,7 +77,7 @@ async function follow(config: Config, database: Database, ports: StartPorts): Pr
       };
       log.info(once ? 'reading what there is' : `following ${config.log_file}`);
       daemon = createAccountingDaemon(
-        { config, database, lease, node, clock, log, log_files, options: all },
+        { config, database, lease, node, clock, log, log_files, share_logs, options: all },
         wake,
       );
       return daemon;
@@ -83,6 +85,7 @@ async function follow(config: Config, database: Database, ports: StartPorts): Pr
   } finally {
     bell?.close();
     await log_files.close();
+    share_logs.close();
   }
   const waits = (daemon as AccountingDaemon | null)?.waitsFor() ?? [];
   if (once && waits.length > 0) throw new ConfigurationFault(waits);

@@ -1,9 +1,10 @@
 // `snapshot <height or hash>`: every user's share count when that block was found, and the difference
 // against the snapshot before it, whatever became of that one's block.
 import { printJson, printTable, type Action } from '../../shared/command.js';
+import type { Database } from '../../shared/database/database.js';
 import { ConfigurationFault } from '../../shared/errors.js';
 import { printable } from '../../shared/username.js';
-import { findSnapshots, isLineless, readShares } from '../edges/facts-reader.js';
+import { findSnapshots, readShares, withoutSnapshot } from '../edges/facts-reader.js';
 import { withFacts } from './open.js';
 
 export const snapshot: Action = (context) => withFacts(context, async (database) => {
@@ -14,14 +15,7 @@ export const snapshot: Action = (context) => withFacts(context, async (database)
     ]);
   }
   const found = await findSnapshots(database, block);
-  if (found.length === 0) {
-    throw new ConfigurationFault([
-      (await isLineless(database, block))
-        ? `Block ${block} has no line in ckpool's log, so there is no snapshot of it; `
-          + 'its reward goes to the next round.'
-        : `There is no block ${block}; \`blocks\` lists those there are.`,
-    ]);
-  }
+  if (found.length === 0) throw new ConfigurationFault([await whyNone(database, block)]);
   if (found.length > 1) {
     const choices = found.map((one) => one.hash ?? `snapshot ${one.snapshot_id} (unverified)`).join(', ');
     throw new ConfigurationFault([
@@ -29,6 +23,7 @@ export const snapshot: Action = (context) => withFacts(context, async (database)
     ]);
   }
   const [fact] = found;
+  if (!fact!.decided) throw new ConfigurationFault([undecided(block)]);
   const shares = await readShares(database, fact!.snapshot_id);
   if (context.json) {
     printJson({
@@ -54,3 +49,19 @@ export const snapshot: Action = (context) => withFacts(context, async (database)
     shares.map((share) => [printable(share.user), share.count, share.difference]),
   );
 });
+
+const undecided = (block: string): string =>
+  `The counts of block ${block} are not decided yet: the daemon does so once a synced node knows the block; `
+  + 'of a line that no block belongs to (`blocks` says unverified) there are none.';
+
+async function whyNone(database: Database, block: string): Promise<string> {
+  switch (await withoutSnapshot(database, block)) {
+    case 'proven':
+      return undecided(block);
+    case 'lineless':
+      return `Block ${block} has no line in ckpool's log and no share in a share log, so there is no snapshot of it; `
+        + 'its reward goes to the next round.';
+    case null:
+      return `There is no block ${block}; \`blocks\` lists those there are.`;
+  }
+}

@@ -7,7 +7,8 @@ import { longestRise } from './longest-rise.js';
 
 /** What users/<name> said when the stretch's end was noted. */
 export type Reading =
-  | { readonly counter: Shares }
+  /** `updated_seconds`: the pass that wrote it, unix time. */
+  | { readonly counter: Shares; readonly updated_seconds?: number }
   | { readonly absent: true }
   | { readonly unreadable: string };
 

@@ -34,3 +34,9 @@ export function firstStamp(bytes: Uint8Array): string | null {
   }
   return null;
 }
+
+/** A stamp as if it were UTC, in milliseconds since 1970: its zone is not in the log. Null when it is none. */
+export function stampMs(stamp: string): number | null {
+  const at_ms = Date.parse(`${stamp.replace(' ', 'T')}Z`);
+  return Number.isNaN(at_ms) ? null : at_ms;
+}

@@ -3,15 +3,23 @@ import { blockHash, blockHeight, logPosition } from '../../shared/units.js';
 import { inLogOrder } from './block-list.js';
 import { floorAbove, namesTipAtStart } from './floor.js';
 import { pairBlocks, type UnpairedBlock } from './pairing.js';
+import type { NameBytes } from '../../shared/username.js';
 
 const place = (value: number | null) => (value === null ? null : logPosition(BigInt(value)));
-function block(digit: string, height: number, anchor: number | null, more: Partial<{ parent: number; next: number; active: boolean; header_at: string }> = {}): UnpairedBlock {
+function block(digit: string, height: number, anchor: number | null, more: Partial<{ parent: number; next: number; active: boolean; header_at: string; solver: UnpairedBlock['solver'] }> = {}): UnpairedBlock {
   return {
     hash: blockHash(digit.repeat(64)), height: blockHeight(height), active: more.active ?? true, header_at: more.header_at ?? '2026-11-20 09:00:00.000',
     anchor: place(anchor), parent_anchor: place(more.parent ?? null), next_anchor: place(more.next ?? null),
+    solver: more.solver ?? null,
   };
 }
-const line = (snapshot_id: number, height: number, position: number) => ({ snapshot_id, height: blockHeight(height), position: logPosition(BigInt(position)) });
+const line = (snapshot_id: number, height: number, position: number, finder = 'a.rig', logged_at = '2026-11-20 09:00:00.000') =>
+  ({ snapshot_id, height: blockHeight(height), position: logPosition(BigInt(position)), finder: finder as NameBytes, logged_at });
+/** Solved so many milliseconds after 2026-11-20 09:00. */
+const solvedBy = (worker: string, after_ms: number) => {
+  const at_ms = Date.parse('2026-11-20T09:00:00Z') + after_ms;
+  return { worker: worker as NameBytes, created: { seconds: Math.floor(at_ms / 1000), nanoseconds: (at_ms % 1000) * 1_000_000 } };
+};
 const pairs = (blocks: UnpairedBlock[], lines: ReturnType<typeof line>[]) =>
   Object.fromEntries(pairBlocks(blocks, lines).map((pair) => [pair.hash[0], pair.snapshot_id]));
 
@@ -33,6 +41,20 @@ describe('which line belongs to which block', () => {
   });
   test('a block that never was the tip takes the last line of its height before the next tip', () => {
     expect(pairs([block('a', 7, null, { parent: 50, next: 100 })], [line(1, 7, 60), line(2, 7, 70), line(3, 7, 130)])).toEqual({ a: 2 });
+  });
+  test('a proven block takes the line of its worker, however near another\'s stands', () => {
+    expect(pairs([block('a', 7, 100, { solver: solvedBy('b.rig', 0) })], [line(1, 7, 100), line(2, 7, 900, 'b.rig')])).toEqual({ a: 2 });
+    expect(pairs([block('a', 7, 100, { solver: solvedBy('b.rig', 0) })], [line(1, 7, 100)])).toEqual({});
+  });
+  test('of a worker\'s two blocks at one height each takes the line of its moment, in any time zone', () => {
+    const blocks = [block('a', 7, 100, { solver: solvedBy('a.rig', 0) }), block('b', 7, 100, { solver: solvedBy('a.rig', 60_000) })];
+    expect(pairs(blocks, [line(2, 7, 110, 'a.rig', '2026-11-20 14:31:00.050'), line(1, 7, 120, 'a.rig', '2026-11-20 14:30:00.090')]))
+      .toEqual({ a: 1, b: 2 });
+  });
+  test('a forged copy of a proven block\'s line is nobody\'s', () => {
+    const proven = block('a', 7, 100, { solver: solvedBy('a.rig', 5_000) });
+    expect(pairs([proven], [line(1, 7, 90, 'a.rig', '2026-11-20 09:03:00.000'), line(2, 7, 101, 'a.rig', '2026-11-20 09:00:05.060')])).toEqual({ a: 2 });
+    expect(pairs([proven, block('b', 7, null, { parent: 50 })], [line(2, 7, 101, 'a.rig', '2026-11-20 09:00:05.060')])).toEqual({ a: 2 });
   });
   test('a block refused beside the accepted one does not take its line', () => {
     expect(pairs([block('a', 7, 100, { parent: 50 }), block('b', 7, null, { parent: 50, next: 100, active: false })], [line(1, 7, 95)])).toEqual({ a: 1 });

@@ -2,11 +2,15 @@
 // hash; a block has a hash, and an anchor: the first `Block hash changed to` line that names it, printed
 // when ckpool learnt of the new tip, within a second of the block line, before it in about a third of cases.
 //
-// A block with an anchor takes the line of its height nearest to the anchor, among lines after the anchor of
+// A block whose solving share is known takes the line that names its worker, the nearest in time: that is certain,
+// and such a block takes no other. A block with an anchor takes the line of its height nearest to the anchor, among lines after the anchor of
 // its parent. A block without one was never the tip that ckpool saw: it takes the last line of its height
 // before the next tip. Line or block may be missing (full disk, crash, forgery): then nothing is paired.
 // A pair, once confirmed, never changes, so only unpaired blocks and lines come in here.
 import type { BlockHash, BlockHeight, LogPosition } from '../../shared/units.js';
+import type { NameBytes } from '../../shared/username.js';
+import { stampMs } from './log-stamp.js';
+import type { ShareMoment } from './share-order.js';
 
 export interface UnpairedBlock {
   readonly hash: BlockHash;
@@ -18,12 +22,16 @@ export interface UnpairedBlock {
   readonly parent_anchor: LogPosition | null;
   /** The first anchor of any known block after the parent's: where ckpool left this height behind. */
   readonly next_anchor: LogPosition | null;
+  /** Who solved it and when, by the share logs. */
+  readonly solver: { readonly worker: NameBytes; readonly created: ShareMoment } | null;
 }
 
 export interface UnpairedLine {
   readonly snapshot_id: number;
   readonly height: BlockHeight;
   readonly position: LogPosition;
+  readonly finder: NameBytes;
+  readonly logged_at: string;
 }
 
 export interface Pair {
@@ -41,10 +49,12 @@ export function pairBlocks(blocks: readonly UnpairedBlock[], lines: readonly Unp
     done.add(block.hash);
     pairs.push({ hash: block.hash, snapshot_id: line.snapshot_id });
   };
-  for (const { block, line } of byDistance(blocks, lines)) {
+  const proven = blocks.filter((block) => block.solver !== null);
+  const others = blocks.filter((block) => block.solver === null);
+  for (const { block, line } of [...byMoment(proven, lines), ...byDistance(others, lines)]) {
     if (!taken.has(line.snapshot_id) && !done.has(block.hash)) take(block, line);
   }
-  for (const block of withoutAnchor(blocks, lines)) {
+  for (const block of withoutAnchor(others, lines)) {
     const line = lines
       .filter((candidate) => !taken.has(candidate.snapshot_id) && inReach(block, candidate))
       .reduce<UnpairedLine | null>(
@@ -54,6 +64,25 @@ export function pairBlocks(blocks: readonly UnpairedBlock[], lines: readonly Unp
     if (line) take(block, line);
   }
   return pairs;
+}
+
+const quarter_hour_ms = 15 * 60 * 1000;
+
+/** Every possible pair of a proven block, the nearest in time first. */
+function byMoment(blocks: readonly UnpairedBlock[], lines: readonly UnpairedLine[]) {
+  const possible = blocks.flatMap((block) => lines
+    .filter((line) => line.height === block.height && line.finder === block.solver!.worker)
+    .map((line) => ({ block, line, apart_ms: apartMs(block.solver!.created, line.logged_at) })));
+  return possible.sort((a, b) => a.apart_ms - b.apart_ms || compare(a.line.position, b.line.position));
+}
+
+/** A stamp has no zone, and zones are quarters of an hour: only what is left of one is compared. */
+function apartMs(created: ShareMoment, logged_at: string): number {
+  const stamp_ms = stampMs(logged_at);
+  if (stamp_ms === null) return quarter_hour_ms;
+  const share_ms = created.seconds * 1000 + created.nanoseconds / 1_000_000;
+  const rest_ms = (((stamp_ms - share_ms) % quarter_hour_ms) + quarter_hour_ms) % quarter_hour_ms;
+  return Math.min(rest_ms, quarter_hour_ms - rest_ms);
 }
 
 /** Every possible pair of an anchored block, the nearest first, so that no block takes its sibling's line. */

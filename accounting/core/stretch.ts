@@ -93,6 +93,8 @@ export interface StretchOutcome {
   readonly notice_seen: boolean;
   readonly snapshots: readonly NewSnapshot[];
   readonly anchors: readonly NewAnchor[];
+  /** How much of the rises of this stretch is disputed, by user. */
+  readonly disputed: ReadonlyMap<NameBytes, bigint>;
   readonly incidents: readonly NewIncident[];
 }
 
@@ -101,10 +103,10 @@ export function applyStretch(state: StretchState, input: StretchInput): StretchO
   const verdicts = judge(state, input);
   input.lines.forEach((line, index) => takeLine(walk, line, verdicts.get(index)));
   if (input.reading_position !== null) applyReadings(walk, input.readings, input.reading_position);
-  const { risen, login_seen, notice_seen, snapshots, anchors } = walk;
+  const { risen, login_seen, notice_seen, snapshots, anchors, disputed } = walk;
   return {
     changed: [...walk.changed.values()],
-    risen, login_seen, notice_seen, snapshots, anchors,
+    risen, login_seen, notice_seen, snapshots, anchors, disputed,
     incidents: [...walk.incidents.values()],
   };
 }
@@ -137,6 +139,7 @@ interface Walk {
   readonly risen: Set<NameBytes>;
   readonly snapshots: NewSnapshot[];
   readonly anchors: NewAnchor[];
+  readonly disputed: Map<NameBytes, bigint>;
   readonly incidents: Map<string, NewIncident>;
   login_seen: boolean;
   notice_seen: boolean;
@@ -144,7 +147,7 @@ interface Walk {
 
 const beginWalk = ({ users, risen, login_seen, notice_seen }: StretchState, sampled: boolean): Walk => ({
   before: users, sampled, changed: new Map(), risen: new Set(risen), snapshots: [], anchors: [],
-  incidents: new Map(), login_seen, notice_seen,
+  disputed: new Map(), incidents: new Map(), login_seen, notice_seen,
 });
 
 function takeLine(walk: Walk, line: StretchLine, verdict: Verdict | undefined): void {
@@ -204,6 +207,7 @@ function rise(walk: Walk, user: NameBytes, counter: Shares, disputed: boolean): 
     disputed_count: disputed ? shares(known.disputed_count + by) : known.disputed_count,
   });
   walk.risen.add(user);
+  if (disputed) walk.disputed.set(user, (walk.disputed.get(user) ?? 0n) + by);
 }
 
 function fall(walk: Walk, position: LogPosition, user: NameBytes, counter: Shares): void {

@@ -15,7 +15,16 @@ describe('a user file', () => {
     ['with the phrase inside a string', '{"a": "\\"shares\\": 7,", "shares" : 8 }', 8n],
     ['with the key twice: the last counts, as for ckpool', '{"shares": 1, "shares": 2}', 2n],
   ])('%s gives its counter', (_, text, counter) => {
-    expect(parse(text)).toEqual({ counter });
+    expect(parse(text)).toMatchObject({ counter });
+  });
+
+  it.each<[string, string, number | undefined]>([
+    ['as ckpool writes it', real, 1795167164],
+    ['without a time', '{"shares": 5}', undefined],
+    ['with a time that is none', '{"shares": 5, "lastupdate": "now"}', undefined],
+    ['with a time before any', '{"shares": 5, "lastupdate": -1}', undefined],
+  ])('%s says when it was written, or nothing', (_, text, updated) => {
+    expect((parse(text) as { updated_seconds?: number }).updated_seconds).toBe(updated);
   });
 
   it.each<[string, string]>([
@@ -50,7 +59,7 @@ describe('a user file', () => {
 
   it('gives back every counter that ckpool can write', () => {
     fc.assert(fc.property(fc.bigInt(0n, 2n ** 63n - 1n), (counter) => {
-      expect(parse(real.replace('38873', counter.toString()))).toEqual({ counter });
+      expect(parse(real.replace('38873', counter.toString()))).toMatchObject({ counter });
     }));
   });
 });

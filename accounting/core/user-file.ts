@@ -1,5 +1,5 @@
 // What ckpool writes about a user: one flat JSON object, the same in users/<name> and after `User name:` in
-// the log. Only `shares` is taken from it. ckpool counts in 64 bits, JSON.parse in 53: the digits are read
+// the log. Only `shares` is taken from it, and when it was written. ckpool counts in 64 bits, JSON.parse in 53: the digits are read
 // from the text. Nothing here throws: torn and empty texts are everyday (the file is rewritten in place).
 import { shares, type Shares } from '../../shared/units.js';
 
@@ -8,7 +8,8 @@ export const user_file_bytes_max = 65_536;
 /** ckpool's counter is an int64. */
 const counter_max = 2n ** 63n - 1n;
 
-export type UserText = { counter: Shares } | { fault: string };
+/** `updated_seconds`: when ckpool wrote it, unix time; absent when it does not say. */
+export type UserText = { counter: Shares; updated_seconds?: number } | { fault: string };
 
 /** The share counter in the content of a users/<name> file, or why there is none in it. */
 export function parseUserFile(bytes: Uint8Array): UserText {
@@ -33,7 +34,9 @@ export function parseUserJson(text: string): UserText {
   }
   const counter = BigInt(digits);
   if (counter > counter_max) return { fault: '"shares" is larger than 2^63 - 1' };
-  return { counter: shares(counter) };
+  const updated = object['lastupdate'];
+  const dated = typeof updated === 'number' && Number.isSafeInteger(updated) && updated > 0;
+  return { counter: shares(counter), ...(dated ? { updated_seconds: updated } : {}) };
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

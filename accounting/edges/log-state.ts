@@ -6,8 +6,11 @@ import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
 import type { Reading } from '../core/counter-lines.js';
 import type { UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
+import { loadSource } from './share-state.js';
 
 export interface LogState {
+  /** Share logs are read: the counts of block lines are decided with their blocks. */
+  readonly deferred: boolean;
   readonly cursors: StoredCursor[];
   /** The file being read; null before the first start. */
   cursor: StoredCursor | null;
@@ -32,6 +35,19 @@ export interface LogState {
   unread_due_ms: number;
   /** When the cursor last moved, on the monotonic clock. */
   committed_ms: number | null;
+  /** Users whose files were applied since they were last compared with the share logs. */
+  readonly told: Told;
+}
+
+export interface Told {
+  /** By user, when ckpool wrote the file (unix time); null when it does not say. */
+  readonly users: Map<NameBytes, number | null>;
+  /** When the first of them was applied, on the monotonic clock; null: none was. */
+  since_ms: number | null;
+  /** Nothing was compared since this state was loaded: every user may differ. */
+  everybody: boolean;
+  /** Rises are disputed: what is in memory of the share logs is out of date. */
+  disputed: boolean;
 }
 
 export interface OpenReading {
@@ -52,6 +68,7 @@ export async function loadLogState(database: Database): Promise<LogState> {
   const risen = new Set<NameBytes>();
   for (const user of users.values()) if (user.ledger_count > user.snapshot_count) risen.add(user.name);
   return {
+    deferred: (await loadSource(database)) !== null,
     cursors,
     cursor,
     users,
@@ -65,6 +82,7 @@ export async function loadLogState(database: Database): Promise<LogState> {
     unread: new Set(),
     unread_due_ms: 0,
     committed_ms: null,
+    told: { users: new Map(), since_ms: null, everybody: true, disputed: false },
   };
 }
 

@@ -9,6 +9,7 @@ import type { LogPosition } from '../../shared/units.js';
 import type { NameBytes } from '../../shared/username.js';
 import type { Reading } from '../core/counter-lines.js';
 import type { NewAnchor, NewIncident, StretchOutcome } from '../core/stretch.js';
+import { writeIncidents } from './incident-rows.js';
 import type { StoredCursor } from './log-files.js';
 import { writeSnapshot } from './snapshot-rows.js';
 import { addUsers, userIds, writeCounts } from './user-rows.js';
@@ -28,6 +29,8 @@ export interface StretchCommit {
   readonly outcome: StretchOutcome;
   /** Incidents of the log itself (a gap). */
   readonly incidents: readonly NewIncident[];
+  /** Share logs are read: the counts of block lines are decided with their blocks. */
+  readonly deferred: boolean;
   readonly now_ms: number;
 }
 
@@ -44,8 +47,9 @@ export async function recordStretch(
     await writeCounts(transaction, commit.outcome.changed, ids);
     if (commit.reading) await writeReading(transaction, commit.reading, now);
     for (const snapshot of commit.outcome.snapshots) {
-      await writeSnapshot(transaction, snapshot, cursorAt(commit, snapshot.position), now);
+      await writeSnapshot(transaction, snapshot, cursorAt(commit, snapshot.position), now, commit.deferred);
     }
+    if (commit.deferred) await addDisputed(transaction, commit.outcome.disputed);
     await writeAnchors(transaction, commit.outcome.anchors);
     await writeIncidents(transaction, [...commit.incidents, ...commit.outcome.incidents], now);
     return ids;
@@ -105,6 +109,26 @@ async function writeReading(transaction: Knex.Transaction, reading: NewReading, 
   for (const batch of inBatches(rows)) await transaction('share_reading_counts').insert(batch);
 }
 
+/** Disputed rises are compared with the share logs later (core/share-counts.ts). */
+async function addDisputed(
+  transaction: Knex.Transaction, disputed: ReadonlyMap<NameBytes, bigint>,
+): Promise<void> {
+  if (disputed.size === 0) return;
+  const ids = await userIds(transaction, [...disputed.keys()]);
+  const nothing = {
+    logged_count: 0, logged_fraction: 0, cut_count: 0, fallback_count: 0, fallback_disputed: 0,
+    fallback_counter: 0, fallback_logged: 0, fallback_given: 0, surplus_count: 0, counter_count: 0,
+    disputed_count: 0, snapshot_count: 0,
+  };
+  for (const [name, by] of disputed) {
+    const user_id = ids.get(name);
+    await transaction('share_counts').insert({ user_id, ...nothing }).onConflict('user_id').ignore();
+    await transaction('share_counts').where({ user_id })
+      .update({ disputed_count: transaction.raw('disputed_count + ?', [by.toString()]) });
+  }
+  await transaction('share_log_source').where('id', 1).increment('revision', 1);
+}
+
 async function writeAnchors(transaction: Knex.Transaction, anchors: readonly NewAnchor[]): Promise<void> {
   // The first line that names a hash is its anchor: later ones are ignored, by the primary key.
   for (const batch of inBatches(anchors)) {
@@ -115,27 +139,6 @@ async function writeAnchors(transaction: Knex.Transaction, anchors: readonly New
       before_login: anchor.before_login ? 1 : 0,
       height: null,
     }))).onConflict('hash').ignore();
-  }
-}
-
-async function writeIncidents(
-  transaction: Knex.Transaction,
-  incidents: readonly NewIncident[],
-  now: string,
-): Promise<void> {
-  const users = incidents.flatMap((incident) => (incident.user === null ? [] : [incident.user]));
-  const ids = await userIds(transaction, users);
-  for (const batch of inBatches(incidents)) {
-    await transaction('incidents').insert(
-      batch.map((incident) => ({
-        kind: incident.kind,
-        log_position: incident.position.toString(),
-        user_id: incident.user === null ? null : (ids.get(incident.user) ?? null),
-        occurrences: incident.occurrences,
-        detail: incident.detail,
-        occurred_at: now,
-      })),
-    );
   }
 }
 

@@ -13,6 +13,7 @@ import { invariant } from '../../shared/errors.js';
 import {
   blockHash, blockHeight, logPosition, type BlockHash, type BlockHeight, type LogPosition,
 } from '../../shared/units.js';
+import { nameFromBuffer } from '../../shared/username.js';
 import type { Pair, UnpairedBlock, UnpairedLine } from '../core/pairing.js';
 import { updateScan, type ChainScan } from './scan-store.js';
 
@@ -30,7 +31,7 @@ export async function loadUnpaired(database: Database): Promise<Unpaired> {
     const heights = [...new Set(blocks.map((row) => smallInteger(row['height'])))];
     const lines = heights.length === 0 ? [] : await transaction<Record<string, unknown>>('snapshots')
       .whereIn('height', heights).whereIn('state', ['pending', 'unverified'])
-      .select('id', 'height', 'log_position', 'taken_at');
+      .select('id', 'height', 'log_position', 'finder', 'logged_at', 'taken_at');
     const withLines = new Set(lines.map((row) => smallInteger(row['height'])));
     const recent: Unpaired['blocks'][number][] = [];
     for (const row of blocks) recent.push(await unpairedBlock(transaction, row, withLines));
@@ -40,6 +41,8 @@ export async function loadUnpaired(database: Database): Promise<Unpaired> {
         snapshot_id: smallInteger(row['id']),
         height: blockHeight(smallInteger(row['height'])),
         position: logPosition(integer(row['log_position'])),
+        finder: nameFromBuffer(row['finder'] as Buffer),
+        logged_at: String(row['logged_at']),
         taken_at: String(row['taken_at']),
       })),
     };
@@ -61,6 +64,16 @@ async function unpairedBlock(
     parent_anchor,
     next_anchor: needed && parent_anchor !== null ? await anchorAfter(transaction, parent_anchor) : null,
     discovered_at: String(row['discovered_at']),
+    solver: needed ? await solverOf(transaction, String(row['hash'])) : null,
+  };
+}
+
+async function solverOf(transaction: Knex.Transaction, hash: string): Promise<UnpairedBlock['solver']> {
+  const row = await transaction<Record<string, unknown>>('solving_shares').where('block_hash', hash).first();
+  if (!row) return null;
+  return {
+    worker: nameFromBuffer(row['worker'] as Buffer),
+    created: { seconds: smallInteger(row['created_seconds']), nanoseconds: smallInteger(row['created_nanoseconds']) },
   };
 }
 

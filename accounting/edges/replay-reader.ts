@@ -39,23 +39,45 @@ export async function storedReadings(database: Database): Promise<StoredReading[
   }));
 }
 
-/** Where the lines behind each baseline begin: it stands on the byte before them. */
+/**
+ * Where the lines behind each baseline begin: it stands on the byte before them. One that was taken where share
+ * logs are read leaves what the counters gave alone.
+ */
 export async function baselineEnds(database: Database): Promise<bigint[]> {
-  const rows = await database
-    .knex<Record<string, unknown>>('snapshots')
+  const rows: Record<string, unknown>[] = await database
+    .knex('snapshots')
+    .join('cuts', 'cuts.snapshot_id', 'snapshots.id')
     .where('kind', 'baseline')
-    .orderBy('log_position');
+    .whereRaw('cuts.place = snapshots.log_position')
+    .orderBy('log_position')
+    .select('log_position');
   return rows.map((row) => integer(row['log_position']) + 1n);
 }
 
-/** Ids of the block snapshots from a position on, by position. */
-export async function storedSnapshots(database: Database, from: bigint): Promise<Map<bigint, number>> {
-  const rows = await database
-    .knex<Record<string, unknown>>('snapshots')
+export interface StoredSnapshot {
+  readonly id: number;
+  /** Share logs were read: what the counters gave stands in counter_shares. */
+  readonly deferred: boolean;
+}
+
+/**
+ * The snapshots of block lines from a position on, by position. Blocks without a line have a negative one and are
+ * not among them.
+ */
+export async function storedSnapshots(database: Database, from: bigint): Promise<Map<bigint, StoredSnapshot>> {
+  const rows: Record<string, unknown>[] = await database
+    .knex('snapshots')
+    .leftJoin('cuts', 'cuts.snapshot_id', 'snapshots.id')
     .where('kind', 'block')
     .where('log_position', '>=', from.toString())
-    .orderBy('log_position');
-  return new Map(rows.map((row) => [integer(row['log_position']), smallInteger(row['id'])]));
+    .orderBy('log_position')
+    .select('snapshots.id as id', 'log_position', 'place');
+  return new Map(rows.map((row) => {
+    const position = integer(row['log_position']);
+    // A line that is decided when it is read is cut at its own place, any other behind it or not at all.
+    const deferred = row['place'] === null || integer(row['place']) !== position;
+    return [position, { id: smallInteger(row['id']), deferred }];
+  }));
 }
 
 export interface StoredShare {
@@ -63,12 +85,25 @@ export interface StoredShare {
   readonly difference: bigint;
 }
 
+/** What ckpool's counters gave at a block line. */
+export async function storedCounterView(
+  database: Database, { id, deferred }: StoredSnapshot,
+): Promise<Map<NameBytes, StoredShare>> {
+  return rowsOf(database, deferred ? 'counter_shares' : 'snapshot_shares', id);
+}
+
+/** What a snapshot holds. */
 export async function storedShares(
   database: Database, snapshot_id: number,
 ): Promise<Map<NameBytes, StoredShare>> {
-  const rows: Record<string, unknown>[] = await database
-    .knex<Record<string, unknown>>('snapshot_shares')
-    .join('users', 'users.id', 'snapshot_shares.user_id')
+  return rowsOf(database, 'snapshot_shares', snapshot_id);
+}
+
+async function rowsOf(
+  database: Database, table: 'counter_shares' | 'snapshot_shares', snapshot_id: number,
+): Promise<Map<NameBytes, StoredShare>> {
+  const rows: Record<string, unknown>[] = await database.knex(table)
+    .join('users', 'users.id', `${table}.user_id`)
     .where({ snapshot_id })
     .select('users.name as name', 'share_count', 'difference');
   return new Map(rows.map((row) => [

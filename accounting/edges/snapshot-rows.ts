@@ -5,10 +5,11 @@ import type { Knex } from 'knex';
 import { smallInteger, timeText } from '../../shared/database/database.js';
 import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
-import type { LogPosition } from '../../shared/units.js';
-import { nameToBuffer, type NameBytes } from '../../shared/username.js';
+import { shares, type LogPosition } from '../../shared/units.js';
+import { nameToBuffer } from '../../shared/username.js';
 import { noShares } from '../core/counter-lines.js';
-import type { NewSnapshot, UserCount } from '../core/stretch.js';
+import type { ShareMoment } from '../core/share-order.js';
+import type { NewSnapshot, SnapshotRow, UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
 import { userIds, writeCounts } from './user-rows.js';
 
@@ -31,25 +32,30 @@ export async function recordBaseline(
 ): Promise<void> {
   const rows = changed.map((user) => ({
     user: user.name, share_count: user.ledger_count,
-    difference: user.ledger_count - user.snapshot_count, disputed_difference: user.disputed_count,
+    difference: shares(user.ledger_count - user.snapshot_count), disputed_difference: user.disputed_count,
   }));
+  const now = timeText(now_ms);
   const id = await insertSnapshot(transaction, {
     kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
     log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
-    quality: 'minute', state: 'confirmed', rows, taken_at: timeText(now_ms),
+    quality: 'minute', state: 'confirmed', rows, taken_at: now,
   });
   invariant(id > 0, 'a baseline needs an id');
+  await writeCut(transaction, id, position, null, now);
   const settled = changed.map((user) => ({
     ...user, snapshot_count: user.ledger_count, disputed_count: noShares,
   }));
   await writeCounts(transaction, settled, new Map());
 }
 
-/** A block line's snapshot: pending until the node was asked for its block. */
+/**
+ * A block line's snapshot: pending until the node was asked for its block. Where share logs are read its counts
+ * are decided with the block (cut-store.ts), and what the counters give is kept beside them.
+ */
 export async function writeSnapshot(
-  transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string,
+  transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string, deferred: boolean,
 ): Promise<void> {
-  await insertSnapshot(transaction, {
+  const snapshot_id = await insertSnapshot(transaction, {
     kind: 'block',
     log_position: snapshot.position.toString(),
     log_sequence: cursor.sequence,
@@ -59,20 +65,45 @@ export async function writeSnapshot(
     logged_at: snapshot.logged_at,
     quality: snapshot.quality,
     state: 'pending',
-    rows: snapshot.rows,
+    rows: deferred ? [] : snapshot.rows,
     taken_at: now,
+  });
+  if (deferred) await writeCounterShares(transaction, snapshot_id, snapshot.rows);
+  else await writeCut(transaction, snapshot_id, snapshot.position, null, now);
+}
+
+/** The place of a snapshot in the order in which work is cut; with share logs also the moment. */
+export async function writeCut(
+  transaction: Knex.Transaction, snapshot_id: number, place: bigint, at: ShareMoment | null, now: string,
+): Promise<void> {
+  await transaction('cuts').insert({
+    snapshot_id, place: place.toString(), cut_seconds: at?.seconds ?? null,
+    cut_nanoseconds: at?.nanoseconds ?? null, decided_at: now,
   });
 }
 
+async function writeCounterShares(
+  transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
+): Promise<void> {
+  const ids = await userIds(transaction, rows.map((row) => row.user));
+  for (const batch of inBatches(rows)) {
+    await transaction('counter_shares').insert(batch.map((row) => ({
+      snapshot_id,
+      user_id: ids.get(row.user),
+      share_count: row.share_count.toString(),
+      difference: row.difference.toString(),
+      disputed_difference: row.disputed_difference.toString(),
+    })));
+  }
+}
+
 interface SnapshotInsert {
-  readonly rows: readonly {
-    readonly user: NameBytes; readonly share_count: bigint;
-    readonly difference: bigint; readonly disputed_difference: bigint;
-  }[];
+  readonly rows: readonly SnapshotRow[];
   readonly [column: string]: unknown;
 }
 
-async function insertSnapshot(
+/** Returns its id. */
+export async function insertSnapshot(
   transaction: Knex.Transaction,
   { rows, ...columns }: SnapshotInsert,
 ): Promise<number> {
@@ -85,6 +116,13 @@ async function insertSnapshot(
     total_difference: total.toString(),
   });
   const snapshot_id = smallInteger(id);
+  await writeSnapshotShares(transaction, snapshot_id, rows);
+  return snapshot_id;
+}
+
+export async function writeSnapshotShares(
+  transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
+): Promise<void> {
   const ids = await userIds(transaction, rows.map((row) => row.user));
   for (const batch of inBatches(rows)) {
     await transaction('snapshot_shares').insert(
@@ -97,5 +135,4 @@ async function insertSnapshot(
       })),
     );
   }
-  return snapshot_id;
 }

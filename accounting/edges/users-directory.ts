@@ -6,14 +6,12 @@ import { constants } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Shares } from '../../shared/units.js';
 import { nameFromBuffer, nameToBuffer, printable, type NameBytes } from '../../shared/username.js';
+import type { Reading } from '../core/counter-lines.js';
 import { isUserName } from '../core/log-line.js';
 import { parseUserFile, user_file_bytes_max } from '../core/user-file.js';
 import { codeOf, filesFailure } from './log-failure.js';
 
-/** What the disk says of a user. Absent is not zero: a user may be known only from before. */
-export type Reading = { counter: Shares } | { absent: true } | { unreadable: string };
 
 const concurrent_max = 16;
 /** Pauses between the attempts on a file that is empty or torn: together about 300 ms. */
