@@ -62,6 +62,9 @@ describe("ckpool's own file", () => {
       wallet: null,
       wallet_passphrase: null,
       scan_from_height: null,
+      share_source: 'auto',
+      sharelog_keep: 'all',
+      sharelog_keep_days: 30,
       warnings: [],
     });
   });
@@ -116,6 +119,10 @@ describe('values', () => {
     [{ logfile: 'logs/other.log' }, { log_file: join(directory, 'logs/other.log') }],
     [{ logfile: '/var/log/ckpool/a.log' }, { log_file: '/var/log/ckpool/a.log' }],
     [{ scan_from_height: 0 }, { scan_from_height: 0 as Config['scan_from_height'] & number }],
+    [{ share_source: 'counters' }, { share_source: 'counters' }],
+    [{ share_source: 'sharelog' }, { share_source: 'sharelog', sharelog_keep: 'all' }],
+    [{ sharelog_keep: 'compress', sharelog_keep_days: 1 }, { sharelog_keep: 'compress', sharelog_keep_days: 1 }],
+    [{ sharelog_keep: 'remove' }, { sharelog_keep: 'remove', sharelog_keep_days: 30 }],
     [{ sql: { file: 'data/pool.sqlite' } }, { database: { engine: 'sqlite', file: join(directory, 'data/pool.sqlite') } }],
   ])('%j', (parser, expected) => {
     expect(load(withParser(parser))).toMatchObject(expected);
@@ -161,6 +168,13 @@ describe('faults are sentences with file, key, value and rule', () => {
     ['another payer', { network_fee: 'miner' }, /network_fee is "miner"; it must be "miners" or "pool"/],
     ['2001 outputs', { max_outputs_per_transaction: 2001 }, /from 1 to 2000/],
     ['no confirmations', { payout_confirmations: 0 }, /payout_confirmations is 0;/],
+    ['another source', { share_source: 'sharelogs' }, /share_source is "sharelogs"; it must be "auto", "counters" or "sharelog"/],
+    ['a misspelt source', { share_sourse: 'auto' }, /parser\.share_sourse is not .*mean share_source\?$/],
+    ['another way of keeping', { sharelog_keep: 'delete' }, /sharelog_keep is "delete"; it must be "all", "compress" or "remove"/],
+    ['no day kept', { sharelog_keep_days: 0 }, /sharelog_keep_days is 0; .*days from 1 to 36500/],
+    ['half a day', { sharelog_keep_days: 0.5 }, /sharelog_keep_days is 0\.5;/],
+    ['days in quotes', { sharelog_keep_days: '30' }, /sharelog_keep_days is "30"; .*without quotes/],
+    ['misspelt days', { sharelog_keep_day: 3 }, /parser\.sharelog_keep_day is not .*mean sharelog_keep_days\?$/],
     ['a sql login missing', { sql: { host: 'db' } }, /parser\.sql\.auth is missing/],
     ['a fee that never fits', { max_fee_rate: '0.00000001' }, /fallback_fee_rate is above parser\.max_fee_rate/],
     ['payments in a database of its own', { payments: { sql: { auth: 'x' } } }, /would not share a database/],
