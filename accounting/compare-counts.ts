@@ -22,6 +22,8 @@ import type { NameBytes } from '../shared/username.js';
 /** A share is counted within a second of its createdate, however busy ckpool is. */
 const skew_seconds = 1;
 const pass_period_seconds = 60;
+const passes_window_seconds = 300;
+const step_tolerance_ms = 500;
 /** Passes told apart at once: files of users who left long ago carry old times. */
 const passes_max = 8;
 /** Two readings of ckpool's start differ by no more than this, in seconds. */
@@ -41,12 +43,20 @@ interface Batch {
   readonly at_ms: number;
 }
 
+/** Whole work of the shares behind a user's pass. */
+interface Behind {
+  readonly sure: Shares;
+  readonly possible: Shares;
+}
+
 export function createCountComparer(
   context: AccountingContext, reader: LogReader, share_reader: ShareReader,
 ): CountComparer {
   const { config, clock, database, lease, log, options, share_logs } = context;
   let started_at: number | null = null;
   let batch: Batch | null = null;
+  /** At the comparison before this one. */
+  let clocks: { readonly wall_ms: number; readonly monotonic_ms: number } | null = null;
 
   async function move(): Promise<Outcome> {
     const known = await reader.state();
@@ -132,34 +142,58 @@ export function createCountComparer(
   }
 
   /** By user, the work of shares so late that the counter may not hold them yet. */
-  async function sharesBehindPasses(users: Batch['users'], state: ShareState): Promise<Map<NameBytes, Shares>> {
+  async function sharesBehindPasses(users: Batch['users'], state: ShareState): Promise<Map<NameBytes, Behind>> {
     const leading = [...users].filter(([name, { pass }]) =>
       pass !== null && (state.counts.get(name)?.surplus_count ?? 0n) > 0n);
-    const passes = [...new Set(leading.map(([, { pass }]) => pass!))].sort((a, b) => a - b).slice(-passes_max);
-    const after = new Map<NameBytes, Shares>();
+    const newest = Math.max(...leading.map(([, { pass }]) => pass!));
+    // The file of who left long ago carries an old time: nothing is read again for him, and nothing forgotten.
+    const passes = [...new Set(leading.map(([, { pass }]) => pass!))]
+      .filter((pass) => pass >= newest - passes_window_seconds).sort((a, b) => a - b).slice(-passes_max);
+    const after = new Map<NameBytes, Behind>();
+    const trusted = await areClocksTrusted(newest);
     if (passes.length === 0 || state.source === 'paused') return after;
-    const places = passes.map((pass) => placeBefore(pass - skew_seconds));
+    // A counter holds every share before its second, and none of the second after it.
+    const bounds = [...new Set(passes.flatMap((pass) => [pass - skew_seconds, pass + 1]))].sort((a, b) => a - b);
+    const places = bounds.map(placeBefore);
     const files = (await filesAfter(database, places[0]!))
       .map(({ height, workinfoid, offset: until }) => ({ height, workinfoid, until }));
     const tally = await tallyFiles(share_logs, files, places).catch(unlessGone);
-    for (const [name, { pass }] of tally ? leading : []) {
-      const first = passes.indexOf(pass!);
-      if (first < 0) continue;
+    const workFrom = (name: NameBytes, second: number): Work => {
       let sum = noWork;
-      for (let bucket = first + 1; bucket <= places.length; bucket++) {
+      for (let bucket = bounds.indexOf(second) + 1; bucket <= bounds.length; bucket++) {
         sum = (sum + (tally!.work(bucket).get(name) ?? noWork)) as Work;
       }
+      return sum;
+    };
+    for (const [name, { pass }] of tally ? leading : []) {
+      if (!passes.includes(pass!)) continue;
+      const possible = workFrom(name, pass! - skew_seconds);
       // A counter in whole numbers may still have to tell what is left of a fraction.
-      after.set(name, shares(wholeShares(sum) + (splitWork(sum).fraction > 0n ? 1n : 0n)));
+      const rest = splitWork(possible).fraction > 0n ? 1n : 0n;
+      const sure = trusted ? wholeShares(workFrom(name, pass! + 1)) : shares(0n);
+      after.set(name, { sure, possible: shares(wholeShares(possible) + rest) });
     }
     return after;
+  }
+
+  /**
+   * What is later than a pass by ckpool's clock is behind it only if that clock ran on: seen by this machine's own,
+   * and by no share being further ahead than passes are apart. Else nothing is sure, and nothing is counted twice.
+   */
+  async function areClocksTrusted(pass: number): Promise<boolean> {
+    const now = { wall_ms: clock.now_ms(), monotonic_ms: clock.monotonic_ms() };
+    const before = clocks;
+    clocks = now;
+    if (!before || now.wall_ms - before.wall_ms < now.monotonic_ms - before.monotonic_ms - step_tolerance_ms) return false;
+    const last_seconds = await lastShareSeconds(database, null);
+    return last_seconds === null || last_seconds <= pass + pass_period_seconds + start_tolerance_seconds;
   }
 
   /** Whether ckpool wrote share logs in the minute of these passes: then they decide what is disputed. */
   async function wereLogsWritten(users: Batch['users'], state: ShareState): Promise<boolean> {
     if (state.source !== 'active') return false;
     const passes = [...users.values()].flatMap(({ pass }) => (pass === null ? [] : [pass]));
-    const last_seconds = await lastShareSeconds(database);
+    const last_seconds = await lastShareSeconds(database, Math.floor(clock.now_ms() / 1000) + 1);
     if (last_seconds === null || passes.length === 0) return false;
     return last_seconds >= passes.reduce((latest, pass) => (pass > latest ? pass : latest)) - pass_period_seconds;
   }

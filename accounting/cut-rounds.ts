@@ -9,7 +9,7 @@ import type { CountComparer } from './compare-counts.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { planCuts, type PlannedCut, type UndecidedBlock } from './core/cut-order.js';
 import { cutAt, fallbackBefore, type ShareCount } from './core/share-counts.js';
-import { compareMoments, type SharePlace } from './core/share-order.js';
+import { compareMoments, comparePlaces, type ShareMoment, type SharePlace } from './core/share-order.js';
 import type { ShareTally } from './core/share-tally.js';
 import { noWork, type Work } from './core/share-work.js';
 import type { SnapshotRow } from './core/stretch.js';
@@ -24,7 +24,7 @@ import { OutsideFailure } from '../shared/errors.js';
 import { logPosition, shares, type BlockHash, type BlockHeight, type Shares } from '../shared/units.js';
 import type { NameBytes } from '../shared/username.js';
 
-/** Rows of one commit, about: the cuts of many blocks share a reading of the share logs. */
+/** Rows of one commit, about. The cuts of many blocks share one reading of the share logs. */
 const rows_per_move = 200_000;
 const cuts_per_move = 64;
 
@@ -70,9 +70,7 @@ export function createRoundCutter(
       : `block ${planned[unready]!.block.height} was found just now; late shares may still be written`;
     waiting_height = unready === planned.length ? null : lowest(planned.slice(unready));
     if (ready.length === 0) return 'idle';
-    const users = Math.max(1, state.counts.size);
-    const batch = ready.slice(0, Math.max(1, Math.min(cuts_per_move, Math.floor(rows_per_move / users))));
-    return cut(state, batch);
+    return cut(state, ready.slice(0, cuts_per_move));
   }
 
   function settled(): null {
@@ -102,17 +100,19 @@ export function createRoundCutter(
 
   async function cut(state: ShareState, batch: readonly PlannedCut[]): Promise<Outcome> {
     const known = await reader.state();
-    const planned = await notBefore(batch);
+    const planned = await notBefore(batch, state);
     const behind = await workBehind(planned).catch((failure: unknown) => unlessGivenUp(failure, state));
     const counts = new Map(state.counts);
     const changed = new Set<NameBytes>();
     const cuts: NewCut[] = [];
-    for (const [index, { block, at }] of planned.entries()) {
+    let rows_made = 0;
+    for (const [index, { block, at, moved }] of planned.entries()) {
+      if (rows_made > rows_per_move) break;
       const fallback = await fallbackOf(block, counts, behind, index);
       const rows = cutUsers(counts, changed, fallback, (name) => behind?.after(name, index) ?? noWork);
-      const in_order = at === batch[index]!.at;
-      const exact = block.solver !== null && in_order && fallback.size === 0 && state.source === 'active';
-      const quality = exact ? 'exact' : in_order ? (block.line?.quality ?? 'minute') : 'late';
+      rows_made += rows.length;
+      const exact = block.solver !== null && moved === null && fallback.size === 0 && state.source === 'active';
+      const quality = exact ? 'exact' : moved === 'behind a later cut' ? 'late' : (block.line?.quality ?? 'minute');
       cuts.push({ block, at: behind ? at : null, quality, rows });
     }
     try {
@@ -133,13 +133,16 @@ export function createRoundCutter(
 
   /**
    * No cut ends before the one made last: after a share that came before its time (a clock that was ahead) all work
-   * that is counted goes to the next block.
+   * that is counted goes to the next block. Nor before the boundary at which share logs began to be read.
    */
-  async function notBefore(batch: readonly PlannedCut[]): Promise<PlannedCut[]> {
+  async function notBefore(batch: readonly PlannedCut[], state: ShareState): Promise<(PlannedCut & { moved: Moved })[]> {
     const last = await latestCutMoment(database);
-    if (!last) return [...batch];
-    const least: SharePlace = { ...last, height: Number.MAX_SAFE_INTEGER, workinfoid: '~', offset: 0 };
-    return batch.map((cut) => (compareMoments(cut.at, last) < 0 ? { ...cut, at: least } : cut));
+    const boundary = state.boundary_seconds === null ? null : { seconds: state.boundary_seconds, nanoseconds: 0 };
+    return batch.map(({ block, at }) => {
+      if (last && compareMoments(at, last) < 0) return { block, at: behindAll(last), moved: 'behind a later cut' };
+      if (boundary && compareMoments(at, boundary) < 0) return { block, at: behindAll(boundary), moved: 'to the boundary' };
+      return { block, at: last && comparePlaces(at, behindAll(last)) < 0 ? behindAll(last) : at, moved: null };
+    });
   }
 
   /** A share log that is gone holds up everything, until an operator turns away from share logs. */
@@ -185,6 +188,11 @@ export function createRoundCutter(
     get waiting_height() { return waiting_height; },
   };
 }
+
+type Moved = 'behind a later cut' | 'to the boundary' | null;
+
+const behindAll = (moment: ShareMoment): SharePlace =>
+  ({ ...moment, height: Number.MAX_SAFE_INTEGER, workinfoid: '~', offset: 0 });
 
 const lowest = (cuts: readonly PlannedCut[]): BlockHeight =>
   cuts.map(({ block }) => block.height).reduce((least, height) => (height < least ? height : least));

@@ -227,38 +227,45 @@ export function createChainFollower(
       return 'idle';
     }
     const waiting = [unripe, shares.cutter.waiting_height].filter((height) => height !== null);
-    if (waiting.length > 0) return publishBelow(scan, blockHeight(Math.min(...waiting)));
     const pending = await pendingLines(database);
     const judged_until_ms = tip.noted_ms - options.pairing_wait_ms;
-    const judged = pending.filter((line) => timeFromText(line.taken_at) <= judged_until_ms);
+    const old = pending.filter((line) => timeFromText(line.taken_at) <= judged_until_ms);
+    if (waiting.length > 0) return publishBelow(scan, blockHeight(Math.min(...waiting)), old);
     const moved = scan.complete_hash !== tip.tip_hash || scan.complete_height !== tip.tip_height;
-    if (moved || judged.length > 0) {
+    if (moved || old.length > 0) {
       const complete = { height: tip.tip_height, hash: tip.tip_hash };
-      const unverified = judged.map((line) => line.id);
+      const unverified = old.map((line) => line.id);
       await publishComplete(database, lease, scan, complete, unverified, clock.now_ms());
     }
-    if (judged.length > 0) {
-      context.log.warn(`${judged.length} block line(s) that no block of the node belongs to: unverified`);
+    if (old.length > 0) {
+      context.log.warn(`${old.length} block line(s) that no block of the node belongs to: unverified`);
     }
     target = null;
     waits_for =
-      judged.length < pending.length ? 'a block line was read just now; the node is asked again' : null;
-    return moved || judged.length > 0 ? 'progress' : 'idle';
+      old.length < pending.length ? 'a block line was read just now; the node is asked again' : null;
+    return moved || old.length > 0 ? 'progress' : 'idle';
   }
 
   /** A block that was found just now must not hold up those below it: on a busy pool there always is one. */
-  async function publishBelow(scan: ChainScan, waiting: BlockHeight): Promise<Outcome> {
+  async function publishBelow(
+    scan: ChainScan, waiting: BlockHeight, old: readonly { readonly id: number; readonly height: number }[],
+  ): Promise<Outcome> {
     target = null;
     waits_for = unripe === waiting
       ? `block ${waiting} was found just now; its line in the log may still come`
       : shares.cutter.waits_for;
-    const height = waiting - 1;
-    if (height < scan.floor_height || height <= (scan.complete_height ?? -1)) return 'idle';
-    const hash = await node.blockHashAt(blockHeight(height));
+    const below = waiting - 1;
+    if (below < scan.floor_height) return 'idle';
+    const { complete_height: height, complete_hash: hash } = scan;
+    const stands = height !== null && height >= below && (await node.blockHashAt(blockHeight(height))) === hash;
+    const judged = old.filter((line) => line.height < waiting).map((line) => line.id);
+    if (stands && judged.length === 0) return 'idle';
+    const below_hash = await node.blockHashAt(blockHeight(below));
     // A hash of another branch than was looked at would vouch for blocks that nobody saw.
     const at_cursor = await node.blockHashAt(blockHeight(scan.cursor_height));
-    if (hash === null || at_cursor !== scan.cursor_hash) return lookAgain();
-    await publishComplete(database, lease, scan, { height: blockHeight(height), hash }, [], clock.now_ms());
+    if (below_hash === null || at_cursor !== scan.cursor_hash) return lookAgain();
+    const complete = stands ? { height: blockHeight(height), hash: hash! } : { height: blockHeight(below), hash: below_hash };
+    await publishComplete(database, lease, scan, complete, judged, clock.now_ms());
     return 'progress';
   }
 

@@ -45,8 +45,9 @@ export function createShareReader(context: AccountingContext): ShareReader {
   /** Share logs that end in a torn line, and their size then: not read again before they grow. */
   const torn = new Map<string, number>();
   let complete_at_ms: number | null = null;
-  /** The last move left bytes unread that it had seen. */
-  let behind = false;
+  /** What the last survey found and is not read yet: a page is finished before the next is asked for. */
+  let page: ShareLogFile[] = [];
+  let is_last_page = true;
   let looked_at_ms: number | null = null;
   let look_began_ms: number | null = null;
   let everything_at_ms: number | null = null;
@@ -69,24 +70,26 @@ export function createShareReader(context: AccountingContext): ShareReader {
     const known = await state();
     if (known?.source !== 'active') return 'idle';
     const began_ms = clock.monotonic_ms();
-    const rested = behind || looked_at_ms === null || began_ms - looked_at_ms >= look_period_ms;
+    const rested = page.length > 0 || looked_at_ms === null || began_ms - looked_at_ms >= look_period_ms;
     if (!rested && complete_at_ms !== null) return 'idle';
     looked_at_ms = began_ms;
     const everything = everything_at_ms === null || began_ms - everything_at_ms >= everything_period_ms;
     // A look may take several pages: what it finds is as of its first.
     look_began_ms ??= began_ms;
-    const found = await share_logs.survey(offsetsOf, everything);
-    for (const complaint of share_logs.complaints()) log.warn(complaint);
-    const grown = found.filter((file) => torn.get(keyOf(file)) !== file.size);
-    if (grown.length === 0) {
-      behind = false;
+    if (page.length === 0) {
+      const found = await share_logs.survey(offsetsOf, everything);
+      for (const complaint of share_logs.complaints()) log.warn(complaint);
+      page = found.filter((file) => torn.get(keyOf(file)) !== file.size);
+      is_last_page = found.length < files_max;
+    }
+    if (page.length === 0) {
       if (everything) everything_at_ms = began_ms;
-      if (found.length < files_max) endLook();
+      if (is_last_page) endLook();
       return 'idle';
     }
-    const outcome = await readSome(known, grown);
+    const outcome = await readSome(known);
     // Shares may come without end: what was there when the look began is what counts.
-    if (!behind && found.length < files_max) endLook();
+    if (page.length === 0 && is_last_page) endLook();
     return outcome;
   }
 
@@ -98,22 +101,25 @@ export function createShareReader(context: AccountingContext): ShareReader {
   const offsetsOf = async (height: number): Promise<ReadonlyMap<string, number>> =>
     new Map([...(await readTo(height))].map(([workinfoid, { offset }]) => [workinfoid, offset]));
 
-  async function readSome(known: ShareState, grown: readonly ShareLogFile[]): Promise<Outcome> {
+  async function readSome(known: ShareState): Promise<Outcome> {
     const began_ms = clock.monotonic_ms();
     const files: ReadShareLog[] = [];
     const incidents: IncidentRow[] = [];
     let bytes_left = bytes_per_move;
-    let read_whole = 0;
+    const left: ShareLogFile[] = [];
     tally.clear();
-    for (const file of grown) {
-      if (bytes_left <= 0 || (files.length > 0 && clock.monotonic_ms() - began_ms > move_ms)) break;
+    for (const file of page) {
+      if (bytes_left <= 0 || (files.length > 0 && clock.monotonic_ms() - began_ms > move_ms)) {
+        left.push(file);
+        continue;
+      }
       const before = (await readTo(file.height)).get(file.workinfoid) ?? unread(file);
       const read = await readFile(file, before, bytes_left, incidents);
       bytes_left -= read.offset - before.offset;
       if (read.offset > before.offset) files.push(read);
-      if (read.offset >= file.size || torn.has(keyOf(file))) read_whole += 1;
+      if (read.offset < file.size && !torn.has(keyOf(file))) left.push(file);
     }
-    behind = read_whole < grown.length;
+    page = left;
     if (files.length === 0) return 'progress'; // All of them end in a torn line: the next look passes them over.
     const changed = countWork(known);
     try {
@@ -173,6 +179,7 @@ export function createShareReader(context: AccountingContext): ShareReader {
     heights = new Map();
     complete_at_ms = null;
     look_began_ms = null;
+    page = [];
   }
 
   return {

@@ -46,26 +46,30 @@ export function createShareSource(
     if (state === null && config.share_source === 'auto' && !share_logs.present()) return 'idle';
     const log_state = await reader.state();
     const counted = [...log_state.users.values()].some((user) => user.ledger_count > 0n);
-    if (state === null && !counted) return begin(null, [], [], 'share logs are read from their beginning');
+    if (state === null && !counted) return begin(null, null, [], [], 'share logs are read from their beginning');
     // What was logged until now is decided as before: the boundary is behind it.
     return reader.complete_at_ms === null ? 'idle' : beginAtBoundary(state, log_state);
   }
 
   async function pause(state: ShareState): Promise<Outcome> {
-    return turn(state, 'paused', [], [], 'share logs are not read any more (share_source is "counters")');
+    return turn(state, 'paused', state.boundary_seconds, [], [],
+      'share logs are not read any more (share_source is "counters")');
   }
 
   const begin = (
-    state: ShareState | null, files: readonly ReadShareLog[], changed: readonly ShareCount[], detail: string,
-  ): Promise<Outcome> => turn(state, 'active', files, changed, detail);
+    state: ShareState | null, boundary_seconds: number | null, files: readonly ReadShareLog[],
+    changed: readonly ShareCount[], detail: string,
+  ): Promise<Outcome> => turn(state, 'active', boundary_seconds, files, changed, detail);
 
   async function turn(
-    state: ShareState | null, source: 'active' | 'paused', files: readonly ReadShareLog[],
-    changed: readonly ShareCount[], detail: string,
+    state: ShareState | null, source: 'active' | 'paused', boundary_seconds: number | null,
+    files: readonly ReadShareLog[], changed: readonly ShareCount[], detail: string,
   ): Promise<Outcome> {
     const incident: IncidentRow = { kind: 'share_source', position: null, user: null, occurrences: 1, detail };
     try {
-      await recordSource(database, lease, state, source, { files, changed, incidents: [incident], now_ms: clock.now_ms() });
+      await recordSource(database, lease, state, source, boundary_seconds, {
+        files, changed, incidents: [incident], now_ms: clock.now_ms(),
+      });
     } finally {
       share_reader.forget();
       reader.forget();
@@ -76,7 +80,8 @@ export function createShareSource(
 
   async function beginAtBoundary(state: ShareState | null, known: LogState): Promise<Outcome> {
     const passes = await lastPasses(known);
-    const counts = new Map(passes.counted.map((user) => [user.name, atBoundary(state, user, known)]));
+    const counts = new Map(state?.counts ?? []);
+    for (const user of passes.counted) counts.set(user.name, atBoundary(state, user, known));
     const files: ReadShareLog[] = [];
     const seen = new Map<string, ReadShareLog>();
     const read_to = async (height: number): Promise<Map<string, number>> => {
@@ -100,7 +105,7 @@ export function createShareSource(
       await skipFiles(database, lease, passed);
     }
     share_reader.forget();
-    return begin(state, files, [...counts.values()],
+    return begin(state, passes.latest_seconds, files, [...counts.values()],
       'share logs are read from here on: what ckpool\'s counters told before is counted by them');
   }
 

@@ -56,14 +56,16 @@ export function planCuts(
 }
 
 const quarter_hour_ms = 15 * 60 * 1000;
+const zone_max_ms = 15 * 60 * 60 * 1000;
 
 /** Stamps are local time: a proven block with a line tells how far that is from UTC. */
 function zoneOf(landmarks: readonly Landmark[]): number | null {
   for (const { line, at } of landmarks) {
     const stamp_ms = line ? stampMs(line.logged_at) : null;
-    if (stamp_ms !== null) {
-      return Math.round((at.seconds * 1000 - stamp_ms) / quarter_hour_ms) * quarter_hour_ms;
-    }
+    if (stamp_ms === null) continue;
+    const zone_ms = Math.round((at.seconds * 1000 - stamp_ms) / quarter_hour_ms) * quarter_hour_ms;
+    // A stamp can be forged; no place on Earth is further from UTC.
+    if (Math.abs(zone_ms) <= zone_max_ms) return zone_ms;
   }
   return null;
 }

@@ -58,10 +58,10 @@ export interface CounterReading {
   /** users.ledger_count, its file read before the share logs were read to their end. */
   readonly counter_count: Shares;
   /**
-   * Whole work of the shares that the pass may not have counted yet: later than it by ckpool's clock. Null when the
-   * time of the pass is not known. Only ever used to forget less: a clock that steps back counts nothing twice.
+   * Whole work of the shares behind the pass that wrote the counter: of those that it cannot hold for sure (0 where
+   * clocks are not to be trusted), and of those that it may not hold. Null when the time of the pass is not known.
    */
-  readonly after: Shares | null;
+  readonly after: { readonly sure: Shares; readonly possible: Shares } | null;
   /** Share logs were being written: they decide what is disputed. */
   readonly logs_told: boolean;
   readonly position: LogPosition;
@@ -80,13 +80,14 @@ export interface Comparison {
 /** The counter was read, and the share logs behind it: what does each tell that the other does not? */
 export function compareCounter(count: ShareCount, reading: CounterReading): Comparison {
   const rise = reading.counter_count > count.counter_count ? reading.counter_count - count.counter_count : 0n;
-  const used = least(rise, count.surplus_count);
+  const behind = least(count.surplus_count, reading.after?.sure ?? 0n);
+  const used = least(rise, count.surplus_count - behind);
   const beyond = rise - used;
   const disputed = least(count.disputed_count, beyond);
   const dropped = reading.logs_told ? disputed : 0n;
   const gap = beyond - dropped;
   const left = count.surplus_count - used;
-  const fresh = reading.after === null ? left : least(left, reading.after);
+  const fresh = reading.after === null ? left : least(left, reading.after.possible);
   return {
     count: {
       ...count,

@@ -134,8 +134,10 @@ export async function publishComplete(
 }
 
 /** Block lines that no node has judged yet. */
-export async function pendingLines(database: Database): Promise<{ id: number; taken_at: string }[]> {
+export async function pendingLines(
+  database: Database,
+): Promise<{ id: number; height: number; taken_at: string }[]> {
   const rows = await database.knex<Record<string, unknown>>('snapshots')
-    .where({ kind: 'block', state: 'pending' }).orderBy('id').select('id', 'taken_at');
-  return rows.map((row) => ({ id: smallInteger(row['id']), taken_at: String(row['taken_at']) }));
+    .where({ kind: 'block', state: 'pending' }).orderBy('id').select('id', 'height', 'taken_at');
+  return rows.map((row) => ({ id: smallInteger(row['id']), height: smallInteger(row['height']), taken_at: String(row['taken_at']) }));
 }

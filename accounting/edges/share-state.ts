@@ -21,6 +21,8 @@ export interface ReadShareLog {
 
 export interface ShareState {
   readonly source: SourceState;
+  /** Work before this second is what the counters told, where the reading began later than the pool; null: nowhere. */
+  readonly boundary_seconds: number | null;
   /** Moved by one with each commit. */
   revision: number;
   readonly counts: Map<NameBytes, ShareCount>;
@@ -45,6 +47,7 @@ export async function loadShareState(database: Database): Promise<ShareState | n
       .select('share_counts.*', 'users.name');
     return {
       source: source['state'] === 'active' ? 'active' : 'paused',
+      boundary_seconds: source['boundary_seconds'] === null ? null : smallInteger(source['boundary_seconds']),
       revision: smallInteger(source['revision']),
       counts: new Map(rows.map((row) => [nameFromBuffer(row['name'] as Buffer), countFromRow(row)])),
     };
@@ -86,9 +89,11 @@ export async function filesAfter(database: Database, moment: ShareMoment): Promi
   return rows.map(fileFromRow).filter((file) => file.last && compareMoments(file.last, moment) >= 0);
 }
 
-/** The second of the latest share read; null: none was. */
-export async function lastShareSeconds(database: Database): Promise<number | null> {
-  const [row]: Row[] = await database.knex('share_log_files').max({ last: 'last_seconds' });
+/** The second of the latest share read, of those up to that second; null: none was. */
+export async function lastShareSeconds(database: Database, until_seconds: number | null): Promise<number | null> {
+  const query = database.knex('share_log_files');
+  if (until_seconds !== null) void query.where('last_seconds', '<=', until_seconds);
+  const [row]: Row[] = await query.max({ last: 'last_seconds' });
   const last = row?.['last'] ?? null;
   return last === null ? null : smallInteger(last);
 }

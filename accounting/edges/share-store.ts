@@ -41,13 +41,15 @@ export async function recordShares(
 
 /** Share logs are read from now on, or again: with the counts that they begin with. */
 export async function recordSource(
-  database: Database, lease: Lease, before: ShareState | null, source: SourceState, commit: ShareCommit,
+  database: Database, lease: Lease, before: ShareState | null, source: SourceState,
+  boundary_seconds: number | null, commit: ShareCommit,
 ): Promise<void> {
   const changed_at = timeText(commit.now_ms);
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    if (before === null) await transaction('share_log_source').insert({ id: 1, state: source, revision: 0, changed_at });
-    else await moveRevision(transaction, before, { state: source, changed_at });
+    const columns = { state: source, boundary_seconds, changed_at };
+    if (before === null) await transaction('share_log_source').insert({ id: 1, revision: 0, ...columns });
+    else await moveRevision(transaction, before, columns);
     await writeFiles(transaction, commit.files);
     await writeShareCounts(transaction, commit.changed);
     await writeIncidents(transaction, commit.incidents, changed_at);

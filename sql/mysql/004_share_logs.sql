@@ -31,10 +31,12 @@ CREATE TABLE IF NOT EXISTS solving_shares (
 
 -- One row: whether share logs are read. Once it is there, every snapshot is decided with its block. Each commit of
 -- share logs, comparisons and cuts moves the revision by one: nothing is written over a state that has changed.
+-- boundary_seconds: before it (createdate) the counters told the work; NULL where share logs were read from the beginning.
 CREATE TABLE IF NOT EXISTS share_log_source (
   id TINYINT PRIMARY KEY CHECK (id = 1),
   state VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL CHECK (state IN ('active', 'paused')),
   revision BIGINT NOT NULL,
+  boundary_seconds BIGINT,
   changed_at DATETIME(3) NOT NULL
 ) ENGINE=InnoDB;
 
@@ -89,6 +91,7 @@ CREATE TABLE IF NOT EXISTS counter_shares (
   PRIMARY KEY (snapshot_id, user_id),
   CHECK (disputed_difference BETWEEN 0 AND difference),
   CHECK (share_count >= difference),
+  KEY counter_shares_by_user (user_id, snapshot_id),
   FOREIGN KEY (snapshot_id) REFERENCES snapshots (id),
   FOREIGN KEY (user_id) REFERENCES users (id)
 ) ENGINE=InnoDB;

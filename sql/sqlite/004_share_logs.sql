@@ -29,10 +29,12 @@ CREATE TABLE solving_shares (
 
 -- One row: whether share logs are read. Once it is there, every snapshot is decided with its block. Each commit of
 -- share logs, comparisons and cuts moves the revision by one: nothing is written over a state that has changed.
+-- boundary_seconds: before it (createdate) the counters told the work; NULL where share logs were read from the beginning.
 CREATE TABLE share_log_source (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   state TEXT NOT NULL CHECK (state IN ('active', 'paused')),
   revision INTEGER NOT NULL,
+  boundary_seconds INTEGER,
   changed_at TEXT NOT NULL
 ) STRICT;
 
@@ -83,6 +85,8 @@ CREATE TABLE counter_shares (
   disputed_difference INTEGER NOT NULL CHECK (disputed_difference BETWEEN 0 AND difference),
   PRIMARY KEY (snapshot_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX counter_shares_by_user ON counter_shares (user_id, snapshot_id);
 
 -- As before, but in the order of the cuts.
 DROP VIEW blocks_stats;
