@@ -1,6 +1,6 @@
 // What an operator and miners are promised where share logs begin, pause, are taken away, and where a baseline is
 // drawn: no work is lost, paid twice or given to a later block's round.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../shared/database/database.js';
@@ -230,4 +230,42 @@ describe('when share logs pause or go away', () => {
     await rest(pool, await pool.start({ pairing_wait_ms: 2_000 }, { config: { share_source: 'counters' } }));
     expect(await roundsOf(pool)).toEqual({ 4: { quality: 'minute', anna: 1008, bert: 50 } });
   });
+});
+
+/** The test's clock is ahead of the disk's: its files look as old as they are. */
+function writtenJustNow(): void {
+  const now_seconds = pool.clock.now_ms() / 1000;
+  for (const height of readdirSync(pool.directory).filter((name) => /^[0-9a-f]{8}$/.test(name))) {
+    for (const file of readdirSync(path.join(pool.directory, height))) {
+      utimesSync(path.join(pool.directory, height, file), now_seconds, now_seconds);
+    }
+  }
+}
+
+test('a block of the pause that is decided after it has all that was counted before it', async () => {
+  const { ckpool, pass, solve } = provable(true);
+  const patient = { pairing_wait_ms: 2_000 };
+  pass();
+  let daemon = await pool.start(patient);
+  ckpool.share(anna, 8n);
+  pass();
+  await solve(anna);
+  await rest(pool, daemon);
+  ckpool.share(anna, 500n); // Counted by its share log, in no round yet.
+  pass();
+  await rest(pool, daemon);
+  daemon = await pool.start(patient, { config: { share_source: 'counters' } });
+  await rest(pool, daemon);
+  pool.clock.add(60_000);
+  ckpool.share(anna, 1_000n);
+  pass();
+  await rest(pool, daemon);
+  await solve(bert);
+  ckpool.share(anna, 700n);
+  pass();
+  pool.clock.add(20_000);
+  writtenJustNow();
+  daemon = await pool.start(patient, { config: { share_source: 'auto' } });
+  await rest(pool, daemon);
+  expect((await roundsOf(pool))[5]).toMatchObject({ anna: 1_500 });
 });
