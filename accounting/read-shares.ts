@@ -70,7 +70,8 @@ export function createShareReader(context: AccountingContext): ShareReader {
     const known = await state();
     if (known?.source !== 'active') return 'idle';
     const began_ms = clock.monotonic_ms();
-    const rested = page.length > 0 || looked_at_ms === null || began_ms - looked_at_ms >= look_period_ms;
+    // A look that is begun is finished first, page by page.
+    const rested = look_began_ms !== null || looked_at_ms === null || began_ms - looked_at_ms >= look_period_ms;
     if (!rested && complete_at_ms !== null) return 'idle';
     looked_at_ms = began_ms;
     const everything = everything_at_ms === null || began_ms - everything_at_ms >= everything_period_ms;
@@ -84,7 +85,8 @@ export function createShareReader(context: AccountingContext): ShareReader {
     }
     if (page.length === 0) {
       if (everything) everything_at_ms = began_ms;
-      if (is_last_page) endLook();
+      if (!is_last_page) return 'progress';
+      endLook();
       return 'idle';
     }
     const outcome = await readSome(known);
