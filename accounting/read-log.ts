@@ -132,16 +132,16 @@ export function createLogReader(context: AccountingContext): LogReader {
       const named = namedUsers(lines);
       if (clock.monotonic_ms() >= known.unread_due_ms) for (const name of known.unread) named.add(name);
       if (!everyone && !blockWithoutNotice(known.notice_seen, lines)) {
-        return readUsers(users_directory, [...named]);
+        return readUsers(users_directory, [...named], clock);
       }
-      const all = await readAllUsers(users_directory);
+      const all = await readAllUsers(users_directory, clock);
       for (const name of named) if (!all.has(name)) all.set(name, { absent: true });
       return all;
     }, everyone ? 'all' : 'named');
   }
 
   async function storeReading(known: LogState, stretch: Stretch): Promise<Outcome> {
-    const counts = await readAllUsers(users_directory);
+    const counts = await readAllUsers(users_directory, clock);
     const now_ms = clock.now_ms();
     await recordReading(database, lease, { position: stretch.end, kind: 'all', counts }, now_ms);
     known.open_reading = { position: stretch.end, readings: counts };

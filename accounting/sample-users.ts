@@ -20,7 +20,7 @@ export async function sampleWhenDue(context: AccountingContext, known: LogState)
   const position = positionOf(cursor);
   if (last && position <= last.position) return 'idle';
   const now_ms = clock.now_ms();
-  const readings = await readAllUsers(path.join(config.log_directory, 'users'));
+  const readings = await readAllUsers(path.join(config.log_directory, 'users'), clock);
   const outcome = applyStretch(known, { lines: [], readings, reading_position: position, sampled: true });
   const reading: NewReading = { position, kind: 'sample', counts: telling(known.users, [], readings) };
   const ids = await recordStretch(database, lease, {

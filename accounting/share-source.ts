@@ -123,7 +123,7 @@ export function createShareSource(
   }
 
   async function lastPasses(known: LogState): Promise<Passes> {
-    const readings = await readAllUsers(path.join(config.log_directory, 'users'));
+    const readings = await readAllUsers(path.join(config.log_directory, 'users'), clock);
     const from_seconds = new Map<NameBytes, number>();
     for (const [name, reading] of readings) {
       if ('counter' in reading && reading.updated_seconds !== undefined) from_seconds.set(name, reading.updated_seconds + 1);

@@ -5,13 +5,12 @@
 import { constants } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { systemClock, type Clock } from '../../shared/clock.js';
 import { nameFromBuffer, nameToBuffer, printable, type NameBytes } from '../../shared/username.js';
 import type { Reading } from '../core/counter-lines.js';
 import { isUserName } from '../core/log-line.js';
 import { parseUserFile, user_file_bytes_max } from '../core/user-file.js';
 import { codeOf, filesFailure } from './log-failure.js';
-
 
 const concurrent_max = 16;
 /** Pauses between the attempts on a file that is empty or torn: together about 300 ms. */
@@ -21,13 +20,14 @@ const pauses_ms = [5, 15, 40, 80, 160];
 export async function readUsers(
   directory: string,
   names: readonly NameBytes[],
+  clock: Pick<Clock, 'sleep'> = systemClock,
 ): Promise<Map<NameBytes, Reading>> {
   const readings = new Map<NameBytes, Reading>(names.map((name) => [name, { absent: true }]));
   let pending = [...readings.keys()].filter(isUserName);
   // All that are torn wait together: with a full disk that is every file.
   for (const pause_ms of [0, ...pauses_ms]) {
     if (pending.length === 0) break;
-    if (pause_ms > 0) await wait(pause_ms);
+    if (pause_ms > 0) await clock.sleep(pause_ms);
     pending = await readEach(directory, pending, readings);
   }
   return readings;
@@ -58,8 +58,10 @@ async function readEach(
  * `.` or `_`) are left out. A directory that does not exist holds nobody: ckpool makes it at its first pass.
  * @throws OutsideFailure when the directory cannot be read
  */
-export async function readAllUsers(directory: string): Promise<Map<NameBytes, Reading>> {
-  const readings = await readUsers(directory, await userNames(directory));
+export async function readAllUsers(
+  directory: string, clock: Pick<Clock, 'sleep'> = systemClock,
+): Promise<Map<NameBytes, Reading>> {
+  const readings = await readUsers(directory, await userNames(directory), clock);
   for (const [name, reading] of readings) if ('absent' in reading) readings.delete(name);
   return readings;
 }

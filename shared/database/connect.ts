@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import knexFactory, { type Knex } from 'knex';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ConfigurationFault, OutsideFailure } from '../errors.js';
-import type { Database } from './database.js';
+import type { Database, Engine } from './database.js';
 import { exactDialect } from './dialects.js';
 import { isCollision } from './errors.js';
 
@@ -54,16 +54,25 @@ export async function connect(settings: DatabaseSettings, options: ConnectOption
     await knex.destroy();
     throw error;
   }
-  return {
-    engine: settings.engine,
-    knex,
-    transaction: (work) => transact(knex, work),
-    snapshot: (work) => knex.transaction(work, { readOnly: true }),
-    close: () => knex.destroy(),
-  };
+  return databaseOver(settings.engine, knex);
 }
 
-async function transact<T>(knex: Knex, work: (transaction: Knex.Transaction) => Promise<T>): Promise<T> {
+/** The port over an open knex. `pause` waits between two tries of a transaction; the simulator passes its own. */
+export const databaseOver = (
+  engine: Engine, knex: Knex, pause: (duration_ms: number) => Promise<unknown> = wait,
+): Database => ({
+  engine,
+  knex,
+  transaction: (work) => transact(knex, work, pause),
+  snapshot: (work) => knex.transaction(work, { readOnly: true }),
+  close: () => knex.destroy(),
+});
+
+async function transact<T>(
+  knex: Knex,
+  work: (transaction: Knex.Transaction) => Promise<T>,
+  pause: (duration_ms: number) => Promise<unknown>,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const progress: { at_commit: boolean; failure?: unknown } = { at_commit: false };
     try {
@@ -79,7 +88,7 @@ async function transact<T>(knex: Knex, work: (transaction: Knex.Transaction) => 
       // What went wrong in the work says more than a ROLLBACK that failed after it.
       const error = progress.failure ?? last;
       if (attempt < tries_max && isCollision(error)) {
-        await wait(pause_ms(attempt));
+        await pause(pause_ms(attempt));
         continue;
       }
       throw progress.at_commit ? error : beforeCommit(error);
