@@ -12,6 +12,7 @@ import type { ChainInfo } from '../shared/bitcoind/node.js';
 import { timeFromText } from '../shared/database/database.js';
 import { OutsideFailure } from '../shared/errors.js';
 import { blockHeight, type BlockHeight } from '../shared/units.js';
+import { createAges } from './ages.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { ownBlock, type OwnBlock } from './core/own-block.js';
 import { pairBlocks } from './core/pairing.js';
@@ -43,8 +44,8 @@ export interface ChainFollower {
 }
 
 interface NotedTip extends ChainInfo {
+  /** On the monotonic clock. */
   readonly noted_ms: number;
-  readonly noted_monotonic_ms: number;
 }
 
 export interface ShareParts {
@@ -64,6 +65,7 @@ export function createChainFollower(
   /** The lowest height whose line may still come, if there is one. */
   let unripe: BlockHeight | null = null;
   let lineMayCome: (height: BlockHeight) => boolean = () => true;
+  const ages = createAges(clock);
   const branches = followSideBranches(node);
   const unanchored = createUnanchored();
 
@@ -106,10 +108,9 @@ export function createChainFollower(
       if (options.once) throw new OutsideFailure('retry', 'node', waits_for);
       return 'idle';
     }
-    const noted_ms = clock.now_ms();
     reader.news.fresh = false;
-    reader.forgetTipsBefore(noted_ms - options.pairing_wait_ms * patience);
-    target = { ...info, noted_ms, noted_monotonic_ms: looked_at_ms };
+    reader.forgetTipsBefore(looked_at_ms - options.pairing_wait_ms * patience);
+    target = { ...info, noted_ms: looked_at_ms };
     return 'progress';
   }
 
@@ -180,13 +181,13 @@ export function createChainFollower(
     const unpaired = await loadUnpaired(database);
     const named = unpaired.blocks.flatMap(({ height, hash }) => {
       const at_ms = reader.news.tips.get(hash);
-      return at_ms === undefined ? [] : [{ height, at_ms }];
+      return at_ms === undefined ? [] : [{ height, age_ms: clock.monotonic_ms() - at_ms }];
     });
     const ripe = createRipeness([
-      ...unpaired.lines.map(({ height, taken_at }) => ({ height, at_ms: timeFromText(taken_at) })),
-      ...unpaired.blocks.map(({ height, discovered_at }) => ({ height, at_ms: timeFromText(discovered_at) })),
+      ...unpaired.lines.map(({ height, taken_at }) => ({ height, age_ms: ages.of(timeFromText(taken_at)) })),
+      ...unpaired.blocks.map(({ height, discovered_at }) => ({ height, age_ms: ages.of(timeFromText(discovered_at)) })),
       ...named,
-    ], clock.now_ms(), options.pairing_wait_ms);
+    ], options.pairing_wait_ms);
     const pairs = pairBlocks(
       unpaired.blocks.filter((block) => ripe(block.height)),
       unpaired.lines.filter((line) => ripe(line.height)),
@@ -201,7 +202,7 @@ export function createChainFollower(
   }
 
   async function decide(tip: NotedTip): Promise<Outcome | null> {
-    const outcome = await shares.cutter.move({ began_ms: tip.noted_monotonic_ms, lineMayCome });
+    const outcome = await shares.cutter.move({ began_ms: tip.noted_ms, lineMayCome });
     if (outcome !== 'idle' || !options.once || logIsUnread() !== null) return outcome === 'idle' ? null : outcome;
     // With a newer tip, and the share logs read after it, no block and no share before these can be missing.
     await clock.sleep(once_pause_ms);
@@ -214,7 +215,7 @@ export function createChainFollower(
     if (unread !== null) return unread;
     if ((await shares.reader.state())?.source !== 'active') return null;
     const read_at_ms = shares.reader.complete_at_ms;
-    const read = read_at_ms !== null && (options.once || read_at_ms >= tip.noted_monotonic_ms);
+    const read = read_at_ms !== null && (options.once || read_at_ms >= tip.noted_ms);
     return read ? null : 'the share logs are still being read';
   }
 
@@ -223,13 +224,13 @@ export function createChainFollower(
     if (incomplete !== null) {
       waits_for = incomplete;
       // A look at the share logs takes a moment: the tip is good until then.
-      if (clock.monotonic_ms() - tip.noted_monotonic_ms >= ask_again_ms) target = null;
+      if (clock.monotonic_ms() - tip.noted_ms >= ask_again_ms) target = null;
       return 'idle';
     }
     const waiting = [unripe, shares.cutter.waiting_height].filter((height) => height !== null);
     const pending = await pendingLines(database);
-    const judged_until_ms = tip.noted_ms - options.pairing_wait_ms;
-    const old = pending.filter((line) => timeFromText(line.taken_at) <= judged_until_ms);
+    const judged_ms = clock.monotonic_ms() - tip.noted_ms + options.pairing_wait_ms;
+    const old = pending.filter((line) => ages.of(timeFromText(line.taken_at)) >= judged_ms);
     if (waiting.length > 0) return publishBelow(scan, blockHeight(Math.min(...waiting)), old);
     const moved = scan.complete_hash !== tip.tip_hash || scan.complete_height !== tip.tip_height;
     if (moved || old.length > 0) {

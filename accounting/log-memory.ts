@@ -60,8 +60,11 @@ export function noteTold(
 
 /** The times by which core/what-to-read.ts decides whose files are due. */
 export function readingClock({ clock, options }: AccountingContext, known: LogState): ReadingClock {
+  const now_ms = clock.now_ms();
+  // A time to come was told by a clock that has been set back since: it says nothing.
+  const past = (at_ms: number | null | undefined) => (at_ms == null || at_ms > now_ms ? null : at_ms);
   return {
-    now_ms: clock.now_ms(), everyone_read_ms: known.last_full_reading?.at_ms ?? null,
-    noticed_ms: known.noticed_ms, sample_period_ms: options.sample_period_ms,
+    now_ms, everyone_read_ms: past(known.last_full_reading?.at_ms), noticed_ms: past(known.noticed_ms),
+    sample_period_ms: options.sample_period_ms,
   };
 }

@@ -27,7 +27,7 @@ export interface TestPool {
   readonly directory: string;
   readonly log_file: string;
   /** Turned by the test; sleeping takes no time. */
-  readonly clock: Clock & { add(duration_ms: number): void };
+  readonly clock: Clock & { add(duration_ms: number): void; jump(duration_ms: number): void };
   readonly warnings: string[];
   /** Lines as ckpool writes them, each with the stamp of the test's clock. */
   say(...texts: string[]): void;
@@ -137,11 +137,14 @@ export async function createTestPool(): Promise<TestPool> {
 
 function testClock(): TestPool['clock'] {
   let past_ms = 0;
+  let off_ms = 0;
   const start_ms = Date.now();
   return {
-    now_ms: () => start_ms + past_ms,
+    now_ms: () => start_ms + past_ms + off_ms,
     monotonic_ms: () => past_ms,
     sleep: async (duration_ms) => { past_ms += duration_ms; },
     add: (duration_ms) => { past_ms += duration_ms; },
+    // The wall clock alone, as when somebody sets it.
+    jump: (duration_ms) => { off_ms += duration_ms; },
   };
 }

@@ -158,6 +158,7 @@ export function createLogReader(context: AccountingContext): LogReader {
   ): Promise<Outcome> {
     const { cursor, part, survey } = stretch;
     const noted_ms = clock.now_ms();
+    const noted_monotonic_ms = clock.monotonic_ms();
     const until = kind === null ? reading_position - cursor.log_start : part.end;
     const piece = await readPiece(log_files, options.chunk_bytes, cursor, part, until);
     const readings = await read(piece.lines);
@@ -188,7 +189,7 @@ export function createLogReader(context: AccountingContext): LogReader {
       known.everyone_due = false;
     }
     if (kind !== null) noteUnread(known, readings, clock);
-    learn(piece.lines, noted_ms);
+    learn(piece.lines, noted_monotonic_ms);
     return 'progress';
   }
 

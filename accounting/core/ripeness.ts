@@ -6,7 +6,7 @@ export const patience = 5;
 
 export interface Appeared {
   readonly height: number;
-  readonly at_ms: number;
+  readonly age_ms: number;
 }
 
 /**
@@ -14,15 +14,13 @@ export interface Appeared {
  */
 export function createRipeness(
   all: readonly Appeared[],
-  now_ms: number,
   wait_ms: number,
 ): (height: number) => boolean {
   const youngest = new Map<number, number>();
   const oldest = new Map<number, number>();
-  for (const { height, at_ms } of all) {
-    youngest.set(height, Math.max(at_ms, youngest.get(height) ?? at_ms));
-    oldest.set(height, Math.min(at_ms, oldest.get(height) ?? at_ms));
+  for (const { height, age_ms } of all) {
+    youngest.set(height, Math.min(age_ms, youngest.get(height) ?? age_ms));
+    oldest.set(height, Math.max(age_ms, oldest.get(height) ?? age_ms));
   }
-  return (height) =>
-    now_ms - youngest.get(height)! >= wait_ms || now_ms - oldest.get(height)! >= wait_ms * patience;
+  return (height) => youngest.get(height)! >= wait_ms || oldest.get(height)! >= wait_ms * patience;
 }
