@@ -3,7 +3,7 @@
 // character a byte.
 import {
   appendFileSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync,
-  readdirSync, renameSync, truncateSync, writeSync,
+  readdirSync, renameSync, rmSync, truncateSync, writeSync,
 } from 'node:fs';
 
 export interface PoolDisk {
@@ -22,6 +22,7 @@ export interface PoolDisk {
   copy(from: string, to: string): void;
   truncate(path: string): void;
   exists(path: string): boolean;
+  remove(path: string): void;
 }
 
 /** A real directory. A failed write is ckpool's silence: here it throws, because a test wants to know. */
@@ -45,5 +46,6 @@ export function realDisk(log_directory: string): PoolDisk {
     copy: (from, to) => { copyFileSync(at(from), at(to)); },
     truncate: (path) => { truncateSync(at(path), 0); },
     exists: (path) => existsSync(at(path)),
+    remove: (path) => { rmSync(at(path), { force: true }); },
   };
 }

@@ -57,7 +57,7 @@ export function withFaults(node: WalletNode, plan: FaultPlan): WalletNode {
   };
 }
 
-function failureOf(fault: NodeFault, method: NodeMethod): OutsideFailure {
+export function failureOf(fault: NodeFault, method: NodeMethod): OutsideFailure {
   switch (fault) {
     case 'connection_refused':
       return new OutsideFailure('retry', 'node',

@@ -7,6 +7,12 @@ import { createLease, LeaseLost, lease_duration_ms, takeLease, type DaemonLease 
 
 const expire = (database: Database) => database.knex('payments_lease').update({ expires_at_ms: 0 });
 
+/** The wall clock of the process does not matter; waiting takes no time. */
+function fastClock(): typeof systemClock {
+  let past_ms = 0;
+  return { now_ms: Date.now, monotonic_ms: () => past_ms, sleep: async (duration_ms) => { past_ms += duration_ms; } };
+}
+
 const write = (database: Database, lease: DaemonLease, name: string) => database.transaction(async (transaction) => {
   await lease.fence(transaction);
   await transaction('settings').insert({ name, value: '', set_at: timeText(0) });
@@ -52,6 +58,34 @@ forEachDatabase('the lease', (open) => {
     await first.release();
     await expect(first.renew()).rejects.toBeInstanceOf(LeaseLost);
     expect(await createLease(database, 'accounting_lease', 'b').tryTake()).toBe(true);
+  });
+
+  test('a database clock that is set back an hour after a kill keeps nobody out for longer than a lease lasts', async () => {
+    const database = await open();
+    const in_an_hour = Date.now() + 3_600_000;
+    await createLease(database, 'payments_lease', 'killed').tryTake();
+    await database.knex('payments_lease').update({ expires_at_ms: in_an_hour });
+    const stop = new AbortController();
+    const next = createLease(database, 'payments_lease', 'next');
+    const clock = fastClock();
+    await expect(takeLease(next, { clock, stop: stop.signal, wait_ms: 8_000 })).rejects.toMatchObject({ kind: 'retry' });
+    expect(await takeLease(next, { clock, stop: stop.signal, wait_ms: 15_000 })).toBe(true);
+  });
+
+  test('after such a step a holder that lives and renews keeps it', async () => {
+    const database = await open();
+    const holder = createLease(database, 'payments_lease', 'living');
+    await holder.tryTake();
+    await database.knex('payments_lease').update({ expires_at_ms: Date.now() + 3_600_000 });
+    const clock = fastClock();
+    const renewing = { ...clock, sleep: async (duration_ms: number) => {
+      await clock.sleep(duration_ms);
+      if (clock.monotonic_ms() > 3_000) await holder.renew();
+    } };
+    const next = createLease(database, 'payments_lease', 'next');
+    const stop = new AbortController();
+    await expect(takeLease(next, { clock: renewing, stop: stop.signal, wait_ms: 15_000 })).rejects.toMatchObject({ kind: 'retry' });
+    await holder.renew();
   });
 
   test('the two daemons do not exclude each other', async () => {

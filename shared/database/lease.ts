@@ -2,7 +2,9 @@
 // begins with an UPDATE that must find the row at its own epoch. So a process that was stopped, replaced and
 // woken again writes nothing, whatever it believes; the same UPDATE takes SQLite's write lock and the row
 // lock of MySQL. It expires by the database's clock after 10 s without a write; a clean exit gives it back
-// at once. If taking it dies after COMMIT, the row expires; nobody held it.
+// at once. If taking it dies after COMMIT, the row expires; nobody held it. A row that would last longer than any
+// holder can make it was written before the database's clock was set back: it has expired once it has stood
+// unchanged for as long as a lease lasts, for a holder that lives would have renewed it meanwhile.
 import type { Knex } from 'knex';
 import type { Clock } from '../clock.js';
 import { OutsideFailure } from '../errors.js';
@@ -15,13 +17,22 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
 
+export interface LeaseRow {
+  /** For a sentence to an operator; empty when nobody holds it. */
+  readonly holder: string;
+  readonly epoch: bigint;
+  readonly expires_at_ms: bigint;
+  /** Later than the database's clock, as it is now, lets a holder write. */
+  readonly is_overlong: boolean;
+}
+
 export interface DaemonLease extends Lease {
   /** The epoch under which this process writes, null before it took the lease. */
   readonly epoch: bigint | null;
-  /** False while another holder's lease has not expired. */
-  tryTake(): Promise<boolean>;
-  /** Who holds it now, for a sentence to an operator; empty when nobody does. */
-  currentHolder(): Promise<string>;
+  /** False while another holder's lease has not expired; `stuck` is one that has by the time it stood unchanged. */
+  tryTake(stuck?: LeaseRow | null): Promise<boolean>;
+  /** The row as it stands. */
+  current(): Promise<LeaseRow>;
   /** A transaction that does nothing but fence. @throws LeaseLost */
   renew(): Promise<void>;
   /** Gives the lease back so that the next start need not wait; nothing happens if it was lost before. */
@@ -50,11 +61,12 @@ export function createLease(database: Database, table: LeaseTable, holder: strin
     if (hit !== 1) throw new LeaseLost(`${table} was taken over by another process: this one stops`);
   }
 
-  async function tryTake(): Promise<boolean> {
+  async function tryTake(stuck: LeaseRow | null = null): Promise<boolean> {
     const taken = await database.transaction(async (transaction) => {
-      const hit = await transaction(table)
-        .where('id', 1)
-        .whereRaw(`expires_at_ms <= ${now}`)
+      const row_to_take = transaction(table).where('id', 1);
+      const hit = await (stuck
+        ? row_to_take.where({ epoch: stuck.epoch, expires_at_ms: stuck.expires_at_ms })
+        : row_to_take.whereRaw(`expires_at_ms <= ${now}`))
         .update({
           epoch: transaction.raw('epoch + 1'),
           holder: holder.slice(0, 255),
@@ -83,9 +95,14 @@ export function createLease(database: Database, table: LeaseTable, holder: strin
     get epoch() { return epoch; },
     fence,
     tryTake,
-    currentHolder: async () => {
-      const row = await database.knex(table).where('id', 1).first<{ holder: string } | undefined>('holder');
-      return row?.holder ?? '';
+    current: async () => {
+      const row = await database.knex(table).where('id', 1).first<Record<string, unknown> | undefined>(
+        'holder', 'epoch', 'expires_at_ms', database.knex.raw(`${now} AS now_ms`));
+      const expires_at_ms = integer(row?.['expires_at_ms'] ?? 0);
+      return {
+        holder: String(row?.['holder'] ?? ''), epoch: integer(row?.['epoch'] ?? 0), expires_at_ms,
+        is_overlong: expires_at_ms > integer(row?.['now_ms'] ?? 0) + BigInt(lease_duration_ms),
+      };
     },
     renew: () => database.transaction(fence),
     release,
@@ -109,9 +126,10 @@ export async function takeLease(
   { clock, stop, wait_ms, log }: WaitForLease,
 ): Promise<boolean> {
   const until = wait_ms === null ? Infinity : clock.monotonic_ms() + wait_ms;
+  const watch: Watch = { row: null, since_ms: 0 };
   let told = false;
   while (!stop.aborted) {
-    const failure = await attempt(lease);
+    const failure = await attempt(lease, watch, clock.monotonic_ms());
     if (failure === null) return true;
     if (clock.monotonic_ms() >= until) throw failure;
     if (!told) log?.info('waiting for the lease', { reason: failure.message });
@@ -121,11 +139,23 @@ export async function takeLease(
   return false;
 }
 
+/** An overlong row, and since when it stands as it does. */
+interface Watch {
+  row: LeaseRow | null;
+  since_ms: number;
+}
+
 /** Null when it was taken, else why not. */
-async function attempt(lease: DaemonLease): Promise<OutsideFailure | null> {
+async function attempt(lease: DaemonLease, watch: Watch, now_ms: number): Promise<OutsideFailure | null> {
   try {
-    if (await lease.tryTake()) return null;
-    const holder = await lease.currentHolder();
+    const stuck = watch.row !== null && now_ms - watch.since_ms > lease_duration_ms ? watch.row : null;
+    if (await lease.tryTake(stuck)) return null;
+    const row = await lease.current();
+    if (!row.is_overlong) watch.row = null;
+    else if (watch.row?.epoch !== row.epoch || watch.row.expires_at_ms !== row.expires_at_ms) {
+      Object.assign(watch, { row, since_ms: now_ms });
+    }
+    const { holder } = row;
     return new OutsideFailure(
       'retry',
       'database',
