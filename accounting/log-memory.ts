@@ -62,9 +62,9 @@ export function noteTold(
 export function readingClock({ clock, options }: AccountingContext, known: LogState): ReadingClock {
   const now_ms = clock.now_ms();
   // A time to come was told by a clock that has been set back since: it says nothing.
-  const past = (at_ms: number | null | undefined) => (at_ms == null || at_ms > now_ms ? null : at_ms);
+  const past = (at_ms: number | null) => (at_ms === null || at_ms > now_ms ? null : at_ms);
   return {
-    now_ms, everyone_read_ms: past(known.last_full_reading?.at_ms), noticed_ms: past(known.noticed_ms),
+    now_ms, everyone_read_ms: past(known.last_full_reading?.at_ms ?? null), noticed_ms: past(known.noticed_ms),
     sample_period_ms: options.sample_period_ms,
   };
 }

@@ -34,7 +34,7 @@ const everyday: readonly Act[] = [
   }),
   act('strangers find blocks', null, 3, (world) => strangers(world, world.random.integer(1, 4))),
   act('many blocks of strangers', null, 2, (world) => strangers(world, world.random.pick([20, 60, 110]))),
-  act('a long while', null, 2, ({ pass, random }) => pass(random.integer(20_000, 90_000))),
+  act('a long while', null, 2, (world) => world.pass(world.random.integer(20_000, 90_000))),
 ];
 
 const at_the_pool: readonly Act[] = [
@@ -114,10 +114,11 @@ const at_the_machines: readonly Act[] = [
     process.freeze(world.random.pick([5_000, 30_000, 200_000]));
     world.startAnother(process.name.startsWith('accounting') ? 'accounting' : 'payments');
   }),
-  act('another daemon is started by mistake', 'second_instance', 2, ({ startAnother, random }) =>
-    startAnother(random.pick(['accounting', 'payments']))),
-  act('a process is told to end', 'terminate', 3, ({ processes, random }) => {
-    if (processes().length > 0) random.pick(processes()).terminate();
+  act('another daemon is started by mistake', 'second_instance', 2, (world) =>
+    world.startAnother(world.random.pick(['accounting', 'payments']))),
+  act('a process is told to end', 'terminate', 3, (world) => {
+    const processes = world.processes();
+    if (processes.length > 0) world.random.pick(processes).terminate();
   }),
   act('the database is down', 'database_down', 3, (world) => {
     world.database_down_until_ms = world.timeline.now_ms() + world.random.pick([2_000, 15_000, 60_000]);

@@ -42,9 +42,10 @@ async function emptySchema(): Promise<Buffer> {
   const database = await connect({ engine: 'sqlite', file: ':memory:' });
   try {
     await migrate(database);
-    const connection = (await database.knex.client.acquireConnection()) as Sqlite.Database;
+    const client = database.knex.client as Client;
+    const connection = (await client.acquireConnection()) as Sqlite.Database;
     const copy = connection.serialize();
-    await database.knex.client.releaseConnection(connection);
+    await client.releaseConnection(connection);
     return copy;
   } finally {
     await database.close();
@@ -84,7 +85,7 @@ interface Statement {
 /** What of knex's client is taken over; it ships no types for it. */
 interface Client {
   acquireConnection(): Promise<unknown>;
-  releaseConnection(): Promise<void>;
+  releaseConnection(connection?: unknown): Promise<void>;
   _query(connection: unknown, statement: Statement): Promise<Statement>;
   _formatBindings(bindings: readonly unknown[] | undefined): unknown[];
 }

@@ -6,6 +6,8 @@ import type Sqlite from 'better-sqlite3';
 export interface CommitChecks {
   /** Violations since the last look. */
   look(): string[];
+  /** A block was decided and then decided otherwise: its work is not cut again, so the record alone does not tell who has it. */
+  readonly decided_otherwise: boolean;
   /** A copy was restored: what was seen after it was made is not expected any more. */
   forget(): void;
 }
@@ -36,6 +38,7 @@ type Row = Record<string, unknown>;
 
 export function createCommitChecks(raw: () => Sqlite.Database): CommitChecks {
   let seen = fresh();
+  let decided_otherwise = false;
 
   let prepared = new Map<string, Sqlite.Statement>();
 
@@ -73,7 +76,9 @@ export function createCommitChecks(raw: () => Sqlite.Database): CommitChecks {
       const state = row['state'] as string;
       const before = states.get(id);
       states.set(id, state);
-      if (before === undefined || before === state || allowed[before]?.includes(state)) return [];
+      if (before === undefined || before === state) return [];
+      decided_otherwise ||= table === 'rounds';
+      if (allowed[before]?.includes(state)) return [];
       return [`${table} ${id} went from ${before} to ${state}`];
     });
   }
@@ -119,6 +124,7 @@ export function createCommitChecks(raw: () => Sqlite.Database): CommitChecks {
       ...growth(), ...ledger(), ...unaccepted(), ...promises(), ...users(), ...snapshots(), ...reading(),
       ...moves('payout_batches', batch_moves, seen.batches), ...moves('rounds', round_moves, seen.rounds),
     ],
+    get decided_otherwise() { return decided_otherwise; },
     forget: () => {
       seen = fresh();
       prepared = new Map();

@@ -47,7 +47,7 @@ export function nodePort(node: WalletNode, faults: NodeFaults): WalletNode {
   }
 
   const methods = (Object.keys(node) as NodeMethod[]).map((method) => [method, (...parameters: unknown[]) =>
-    call(method, parameters, () => Reflect.apply(node[method], node, parameters) as Promise<unknown>)] as const);
+    call(method, parameters, () => (node[method] as (...all: unknown[]) => Promise<unknown>)(...parameters))] as const);
   return {
     ...Object.fromEntries(methods) as unknown as WalletNode,
     // What is done while the wallet is open meets the faults of its own calls; opening it is one more.

@@ -61,6 +61,8 @@ export interface World {
 }
 
 export interface Watcher {
+  /** The world as it is when everything has come to rest, to look into. */
+  onRest?: (world: World) => void;
   /** Called with each line of the trace. */
   onLine?: (line: string) => void;
   /** The process dies at this effect of both daemons together, counted from 1; null: the weather decides. */
@@ -79,10 +81,10 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
   const pool_address = chain.newAddress();
   const workers = swarm.workers(chain);
   let created: World | null = null;
-  const disk = createSimulatedDisk(timeline.now_ms);
+  const disk = createSimulatedDisk(() => timeline.now_ms());
   const database = await createSimulatedDatabase(() => timeline.now_ms() + (created?.database_clock_off_ms ?? 0));
   const pool = await createSimulatedPool({
-    log_directory: disk.directory, disk: disk.disk, chain, pool_address, now_ms: timeline.now_ms,
+    log_directory: disk.directory, disk: disk.disk, chain, pool_address, now_ms: () => timeline.now_ms(),
     random: random.fork('ckpool'), workers, share_log: swarm.share_log, log_level: swarm.log_level,
   });
   const config = testConfig(pool_address, {
@@ -104,7 +106,7 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
     counts: { effects: 0, kills: 0, moments: 0 },
     processes: () => [...running.keys()],
     keep, startAnother: (kind) => { start(kind, null); },
-    isKept: (process) => running.get(process) != null && !process.isFrozen(),
+    isKept: (process) => (running.get(process) ?? null) !== null && !process.isFrozen(),
     kill,
     powerOff: () => {
       powered = false;
@@ -222,7 +224,7 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
     trace(`${process.name.padEnd(12)} ends${failure instanceof Error ? `: ${failure.message}` : ''}`);
     // A lost lease and a database out of reach are ways to end; anything else is a belief that was wrong.
     if (failure !== null && !(failure instanceof LeaseLost) && !(failure instanceof OutsideFailure)) {
-      violate(`${process.name} stopped: ${failure instanceof Error ? failure.stack ?? failure.message : String(failure)}`);
+      violate(`${process.name} stopped: ${failure instanceof Error ? failure.stack ?? failure.message : 'without an error'}`);
     }
     restartLater(kept);
   }

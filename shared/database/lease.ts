@@ -26,6 +26,13 @@ export interface LeaseRow {
   readonly is_overlong: boolean;
 }
 
+interface StoredLease {
+  readonly holder: string;
+  readonly epoch: unknown;
+  readonly expires_at_ms: unknown;
+  readonly now_ms: unknown;
+}
+
 export interface DaemonLease extends Lease {
   /** The epoch under which this process writes, null before it took the lease. */
   readonly epoch: bigint | null;
@@ -96,12 +103,12 @@ export function createLease(database: Database, table: LeaseTable, holder: strin
     fence,
     tryTake,
     current: async () => {
-      const row = await database.knex(table).where('id', 1).first<Record<string, unknown> | undefined>(
+      const row = await database.knex(table).where('id', 1).first<StoredLease | undefined>(
         'holder', 'epoch', 'expires_at_ms', database.knex.raw(`${now} AS now_ms`));
-      const expires_at_ms = integer(row?.['expires_at_ms'] ?? 0);
+      const expires_at_ms = integer(row?.expires_at_ms ?? 0);
       return {
-        holder: String(row?.['holder'] ?? ''), epoch: integer(row?.['epoch'] ?? 0), expires_at_ms,
-        is_overlong: expires_at_ms > integer(row?.['now_ms'] ?? 0) + BigInt(lease_duration_ms),
+        holder: row?.holder ?? '', epoch: integer(row?.epoch ?? 0), expires_at_ms,
+        is_overlong: expires_at_ms > integer(row?.now_ms ?? 0) + BigInt(lease_duration_ms),
       };
     },
     renew: () => database.transaction(fence),
