@@ -1,5 +1,6 @@
-// Three projects: `core` (pure, milliseconds), `edges` (real files, databases and nodes, one at a time per
-// file), `scenarios` (both daemons as processes). `npm test` runs all of them.
+// The projects: `core` (pure, milliseconds), `edges` (real files, databases and nodes, one at a time per
+// file), `scenarios` (both daemons as processes), `cluster` (the same on three Galera nodes). `npm test` runs all
+// of them.
 import { defineConfig } from 'vitest/config';
 
 const everywhere = ['accounting', 'payments', 'shared', 'lab', 'tests', 'bench'];
@@ -27,7 +28,17 @@ export default defineConfig({
         test: {
           name: 'scenarios',
           include: ['tests/**/*.test.ts'],
+          exclude: ['tests/cluster/**'],
           testTimeout: 600_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: ['tests/cluster/**/*.test.ts'],
+          testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
         },

@@ -128,21 +128,21 @@ async function answers({ socket_path, port }: Place): Promise<boolean> {
   }
 }
 
-/** Makes the system tables. */
-function install(data_directory: string): void {
+/** Makes the system tables. As root, the files belong to `user`. */
+export function install(data_directory: string, user = 'root'): void {
   const installer = findProgram(['mariadb-install-db', 'mysql_install_db']);
   const made = spawnSync(installer, [
-    '--no-defaults', ...asRoot(), `--datadir=${data_directory}`, '--auth-root-authentication-method=normal',
+    '--no-defaults', ...asRoot(user), `--datadir=${data_directory}`, '--auth-root-authentication-method=normal',
     '--skip-test-db', '--innodb-log-file-size=8M',
   ], { encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`mariadb-install-db failed:\n${made.stdout}${made.stderr}`);
 }
 
 /** The server refuses to run as root unless told so. */
-const asRoot = (): string[] => (userInfo().uid === 0 ? ['--user=root'] : []);
+export const asRoot = (user = 'root'): string[] => (userInfo().uid === 0 ? [`--user=${user}`] : []);
 
 /** @throws ConfigurationFault naming what to install. */
-function findProgram(names: readonly string[]): string {
+export function findProgram(names: readonly string[]): string {
   const folders = [
     ...(process.env['PATH'] ?? '').split(delimiter),
     '/usr/sbin',

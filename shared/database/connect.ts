@@ -176,14 +176,14 @@ function openSqlite(file: string, now_ms: () => number): Knex {
 }
 
 interface MysqlConnection {
-  query(sql: string, done: (error: Error | null) => void): void;
+  query(sql: string, done: Prepared): void;
   readonly stream: {
     setTimeout(duration_ms: number, elapsed: () => void): void;
     destroy(error: Error): void;
   };
 }
 
-const session = [
+const session = `SET SESSION ${[
   "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"
     + "NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY'",
   "time_zone = '+00:00'",
@@ -191,7 +191,30 @@ const session = [
   'foreign_key_checks = 1',
   'unique_checks = 1',
   'autocommit = 1',
-];
+].join(', ')}`;
+const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ';
+/**
+ * A node of a Galera cluster applies what the others commit a moment later. A daemon that came to it from a node
+ * that died would read a state before its own last commit; so each read and each BEGIN waits until the node has
+ * applied what was committed anywhere. And a node that was cut off from the others answers nothing.
+ */
+const cluster_session = 'SET SESSION wsrep_sync_wait = @@wsrep_sync_wait | 1, wsrep_dirty_reads = OFF';
+const unknown_variable = 1193;
+
+type Prepared = (error: Error | null) => void;
+
+function prepareSession(connection: MysqlConnection, done: Prepared): void {
+  connection.query(session, (failed) => {
+    if (failed) return done(failed);
+    connection.query(isolation, (refused) => {
+      if (refused) return done(refused);
+      connection.query(cluster_session, (error) => {
+        // A server that knows no cluster knows no such variable.
+        done((error as { errno?: number } | null)?.errno === unknown_variable ? null : error);
+      });
+    });
+  });
+}
 
 function openMysql(settings: Extract<DatabaseSettings, { engine: 'mysql' }>): Knex {
   const where = settings.socket_path === null
@@ -226,12 +249,7 @@ function openMysql(settings: Extract<DatabaseSettings, { engine: 'mysql' }>): Kn
         connection.stream.setTimeout(silence_max_ms, () => {
           connection.stream.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
         });
-        connection.query(`SET SESSION ${session.join(', ')}`, (failed) => {
-          if (failed) return done(failed, connection);
-          connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ', (error) => {
-            done(error, connection);
-          });
-        });
+        prepareSession(connection, (error) => done(error, connection));
       },
     },
   });

@@ -34,12 +34,20 @@ const no_such_database = configuration(
   + 'create it and grant sql.auth',
 );
 const collided = retry('Another transaction held the same rows; this one is done again');
+/** The second half: a node that was cut off answers so to a read that wants what all others committed. */
+const waited_in_vain = retry(
+  'Another transaction held the same rows, or the node of a cluster did not catch up in time; this is done again',
+);
 const disk_full = retry('The disk of the database is full: free space there; nothing was lost');
 const server_read_only = retry(
   'The database server is read-only: make it writable, or point sql.host at the primary',
 );
 const too_many = retry(
   'The database server has no connection free: raise max_connections or stop other clients',
+);
+const cut_off = retry(
+  'The node of the database cluster is not in step with the majority (cut off, or still joining): '
+  + 'it is asked again; lead sql.host to a node that is',
 );
 const gave_up = retry('The database gave up the statement; it is asked again');
 const stopping = retry('The database server is shutting down; it is asked again when it is back');
@@ -53,11 +61,13 @@ const by_errno = new Map<number, Meaning>([
   ...[1142, 1143, 1227, 1370].map((errno) => [errno, not_granted] as const),
   ...[1045, 1130, 1251, 1698, 2059].map((errno) => [errno, bad_login] as const),
   ...[1044, 1049].map((errno) => [errno, no_such_database] as const),
-  ...[1020, 1205, 1213].map((errno) => [errno, collided] as const),
+  ...[1020, 1213].map((errno) => [errno, collided] as const),
+  [1205, waited_in_vain],
   ...[1021, 1114].map((errno) => [errno, disk_full] as const),
   ...[1290, 1792, 1836].map((errno) => [errno, server_read_only] as const),
   ...[1040, 1203, 1226].map((errno) => [errno, too_many] as const),
   ...[1053, 1927, 4031].map((errno) => [errno, stopping] as const),
+  [1047, cut_off],
   ...[1317, 1969, 3024].map((errno) => [errno, gave_up] as const),
   [
     1064,

@@ -20,7 +20,7 @@ describe('codes', () => {
     [1062, 'statement', 'refused'], [1452, 'statement', 'refused'], [4025, 'statement', 'refused'], [3819, 'statement', 'refused'],
     [1644, 'statement', 'refused'], [1142, 'statement', 'refused'], [1213, 'statement', 'retry'], [1205, 'statement', 'retry'],
     [1020, 'statement', 'retry'], [1021, 'statement', 'retry'], [1114, 'statement', 'retry'], [1290, 'statement', 'retry'],
-    [1040, 'connect', 'retry'], [1045, 'connect', 'configuration'], [1049, 'connect', 'configuration'],
+    [1040, 'connect', 'retry'], [1047, 'statement', 'retry'], [1047, 'commit', 'unknown'], [1180, 'commit', 'unknown'], [1045, 'connect', 'configuration'], [1049, 'connect', 'configuration'],
     ['ECONNREFUSED', 'connect', 'retry'], ['ENOENT', 'connect', 'retry'], ['ETIMEDOUT', 'connect', 'retry'],
     ['ECONNRESET', 'statement', 'unknown'], ['PROTOCOL_CONNECTION_LOST', 'statement', 'unknown'],
     ['PROTOCOL_CONNECTION_LOST', 'commit', 'unknown'], [1317, 'commit', 'unknown'], [1213, 'commit', 'retry'],
@@ -189,6 +189,14 @@ describe('MariaDB', () => {
     await admin.knex.raw('CREATE TABLE odd (id INT) ENGINE=MyISAM');
     expect((await durabilityFaults(database)).join()).toMatch(/odd uses MyISAM/);
     await admin.knex.raw('DROP TABLE odd');
+  });
+
+  test('a server without a cluster has no fault of a cluster, and nothing waits for other nodes', async () => {
+    const [variables] = await rowsOf<{ provider: string; sync_wait: unknown }>(database.knex,
+      'SELECT @@wsrep_provider AS provider, @@wsrep_sync_wait AS sync_wait');
+    expect(variables).toMatchObject({ provider: 'none' });
+    expect(Number(variables?.sync_wait)).toBe(1);
+    expect(await durabilityFaults(database)).toEqual([]);
   });
 
   test('what was committed is there after kill -9; while it is down, every call may be tried again', async () => {

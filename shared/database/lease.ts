@@ -58,13 +58,17 @@ const now_ms: Record<Engine, string> = {
 /** `holder` is for people: host, process id, what it was started as. */
 export function createLease(database: Database, table: LeaseTable, holder: string): DaemonLease {
   const now = now_ms[database.engine];
+  // Twice in one millisecond must differ as well: a row that does not change is no write, and the nodes of a
+  // cluster compare nothing but writes, so that a stale holder could commit beside the one that replaced it.
+  const until_ms = `${now} + ${lease_duration_ms}`;
+  const always_new = `${until_ms} + (expires_at_ms = ${until_ms})`;
   let epoch: bigint | null = null;
 
   async function fence(transaction: Knex.Transaction): Promise<void> {
     if (epoch === null) throw new LeaseLost(`${table} is not held by this process`);
     const hit = await transaction(table)
       .where({ id: 1, epoch: epoch })
-      .update({ expires_at_ms: transaction.raw(`${now} + ${lease_duration_ms}`) });
+      .update({ expires_at_ms: transaction.raw(always_new) });
     if (hit !== 1) throw new LeaseLost(`${table} was taken over by another process: this one stops`);
   }
 
@@ -77,7 +81,7 @@ export function createLease(database: Database, table: LeaseTable, holder: strin
         .update({
           epoch: transaction.raw('epoch + 1'),
           holder: holder.slice(0, 255),
-          expires_at_ms: transaction.raw(`${now} + ${lease_duration_ms}`),
+          expires_at_ms: transaction.raw(until_ms),
         });
       if (hit !== 1) return null;
       const row = await transaction(table).where('id', 1).first<{ epoch: unknown }>('epoch');

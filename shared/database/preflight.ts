@@ -1,5 +1,5 @@
-// Whether a COMMIT of this database survives a power cut. "Written down before it is sent" means nothing
-// otherwise, so payments refuses to pay while there is one fault here.
+// Whether a COMMIT of this database survives a power cut, and a cluster that falls apart. "Written down before it
+// is sent" means nothing otherwise, so payments refuses to pay while there is one fault here.
 import type { Database } from './database.js';
 import { rowsOf } from './rows.js';
 
@@ -62,6 +62,25 @@ async function mysqlFaults(database: Database): Promise<string[]> {
     + "WHERE table_schema = database() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'");
   for (const { name, engine } of tables) {
     faults.push(`Table ${name} uses ${engine}: run ALTER TABLE ${name} ENGINE=InnoDB.`);
+  }
+  return [...faults, ...await clusterFaults(database)];
+}
+
+/** Whether what a node of a Galera cluster commits is what the whole cluster holds. None on a single server. */
+async function clusterFaults(database: Database): Promise<string[]> {
+  const rows = await rowsOf<{ Variable_name: string; Value: string }>(database.knex,
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_provider', 'wsrep_on', 'wsrep_provider_options')");
+  const value = (name: string): string =>
+    rows.find((row) => row.Variable_name.toLowerCase() === name)?.Value ?? '';
+  if (['', 'none'].includes(value('wsrep_provider').toLowerCase())) return [];
+  const faults: string[] = [];
+  if (value('wsrep_on').toUpperCase() === 'OFF') {
+    faults.push('wsrep_on is OFF: set it to ON, or what is committed here never reaches the rest of the cluster.');
+  }
+  const split = /\bpc\.(?:ignore_quorum|ignore_sb) *= *(?:true|yes|on|1)\b/i.exec(value('wsrep_provider_options'));
+  if (split) {
+    faults.push(`wsrep_provider_options has ${split[0]}: set it to false, `
+      + 'or both halves of a cluster that falls apart go on paying.');
   }
   return faults;
 }

@@ -57,7 +57,10 @@ const share_difficulty = 8n;
 const begins_ago_ms = 6 * 60 * minute_ms;
 const blocks_before = 5;
 
-export async function openPool(ground: Ground): Promise<Pool> {
+/** What a pool stands on; which database the daemons use is no matter of its own. */
+export type PoolGround = Pick<Ground, 'node' | 'pool_address' | 'stranger_address' | 'log_directory'>;
+
+export async function openPool(ground: PoolGround): Promise<Pool> {
   const { node, pool_address, stranger_address } = ground;
   const random = createRandom('scenario');
   let now_ms = Math.floor(Date.now() / 1000) * 1000 - begins_ago_ms;
