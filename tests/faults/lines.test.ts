@@ -156,6 +156,7 @@ describe('fault 30: a malformed line of a user costs nobody anything', () => {
     ['no object', 'User anna:999'], ['torn', 'User anna:{"hashrate1m": "1T", "shares": 9'], ['no count', 'User anna:{"hashrate1m": "1T"}'],
     ['a fraction', 'User anna:{"shares": 150.5}'], ['a negative count', 'User anna:{"shares": -150}'],
     ['a count beyond 64 bits', 'User anna:{"shares": 99999999999999999999}'], ['nobody', 'User :{"shares": 150}'],
+    ['NUL bytes in the name, as a disk leaves after a power cut', 'User an\0\0:{"shares": 150}'],
   ])('%s', async (_, text) => {
     const daemon = await startAtFloor(pool);
     pool.block('anna', 100);
