@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hostile_names, hostile_users } from '../../lab/hostile-names.js';
 import { unpackRecording } from '../../lab/recordings.js';
 import type { NameBytes } from '../../shared/username.js';
 import { readAllUsers, readUsers } from './users-directory.js';
@@ -75,6 +76,14 @@ describe('the files of some users', () => {
 });
 
 describe('all files', () => {
+  it('fault 36: of hostile names are found by their exact bytes, and no name leads out of the directory', async () => {
+    for (const { name } of hostile_users) put(name, '{"shares": 7}');
+    expect([...(await readAllUsers(directory)).keys()].sort()).toEqual(hostile_users.map(({ name }) => name).sort());
+    for (const { name, can_log_in } of hostile_names) {
+      expect([...await read(name)]).toEqual([[name, can_log_in ? { counter: 7n } : { absent: true }]]);
+    }
+  });
+
   it('of the recording with hostile names are read, each by its exact bytes (D-31)', async () => {
     const recording = await unpackRecording('hostile-names');
     const readings = await readAllUsers(path.join(recording.log_directory, 'users'));
