@@ -27,7 +27,11 @@ export interface TestPool {
   readonly directory: string;
   readonly log_file: string;
   /** Turned by the test; sleeping takes no time. */
-  readonly clock: Clock & { add(duration_ms: number): void };
+  readonly clock: Clock & {
+    add(duration_ms: number): void;
+    /** Somebody sets the wall clock; no time passes. */
+    jump(difference_ms: number): void;
+  };
   readonly warnings: string[];
   /** Lines as ckpool writes them, each with the stamp of the test's clock. Names are bytes, one character each. */
   say(...texts: string[]): void;
@@ -140,11 +144,12 @@ export async function createTestPool(): Promise<TestPool> {
 
 function testClock(): TestPool['clock'] {
   let past_ms = 0;
-  const start_ms = Date.now();
+  let start_ms = Date.now();
   return {
     now_ms: () => start_ms + past_ms,
     monotonic_ms: () => past_ms,
     sleep: async (duration_ms) => { past_ms += duration_ms; },
     add: (duration_ms) => { past_ms += duration_ms; },
+    jump: (difference_ms) => { start_ms += difference_ms; },
   };
 }
