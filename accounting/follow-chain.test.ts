@@ -249,7 +249,7 @@ describe('pairing', () => {
 });
 
 describe('forged lines', () => {
-  test('make the node be asked no more often than a few times a second', async () => {
+  test('fault 31: make the node be asked no more often than a few times a second', async () => {
     let asked = 0;
     const daemon = await pool.start({ pairing_wait_ms: 2_000, chain_period_ms: 20_000 }, { node: before('chainInfo', () => { asked += 1; }) });
     await pool.untilIdle(daemon);

@@ -27,9 +27,13 @@ export interface TestPool {
   readonly directory: string;
   readonly log_file: string;
   /** Turned by the test; sleeping takes no time. */
-  readonly clock: Clock & { add(duration_ms: number): void; jump(duration_ms: number): void };
+  readonly clock: Clock & {
+    add(duration_ms: number): void;
+    /** Somebody sets the wall clock; no time passes. */
+    jump(difference_ms: number): void;
+  };
   readonly warnings: string[];
-  /** Lines as ckpool writes them, each with the stamp of the test's clock. */
+  /** Lines as ckpool writes them, each with the stamp of the test's clock. Names are bytes, one character each. */
   say(...texts: string[]): void;
   /** users/<name>, written in place. */
   file(user: string, shares: number | bigint | string): void;
@@ -54,11 +58,13 @@ const userJson = (shares: number | bigint | string, updated_seconds: number): st
   `{"hashrate1m": "1T", "lastupdate": ${updated_seconds}, "workers": 1, "shares": ${shares}, "bestshare": 1.5}`;
 
 export async function createTestPool(): Promise<TestPool> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'accounting-pool-'));
+  const root = mkdtempSync(path.join(tmpdir(), 'accounting-pool-'));
+  // The database stands beside ckpool's directory, which a test may take away.
+  const directory = path.join(root, 'logs');
   const log_file = path.join(directory, 'ckpool.log');
   const users = path.join(directory, 'users');
-  mkdirSync(users);
-  const database = await connect({ engine: 'sqlite', file: path.join(directory, 'pool.sqlite') });
+  mkdirSync(users, { recursive: true });
+  const database = await connect({ engine: 'sqlite', file: path.join(root, 'pool.sqlite') });
   await migrate(database);
   const chain = createSimulatedNode();
   const pool_address = chain.newAddress();
@@ -69,10 +75,11 @@ export async function createTestPool(): Promise<TestPool> {
 
   const say = (...texts: string[]): void => {
     const stamp = new Date(clock.now_ms()).toISOString().replace('T', ' ').slice(0, 23);
-    appendFileSync(log_file, texts.map((text) => `[${stamp}] ${text}\n`).join(''));
+    appendFileSync(log_file, texts.map((text) => `[${stamp}] ${text}\n`).join(''), 'latin1');
   };
   const file = (user: string, shares: number | bigint | string): void =>
-    writeFileSync(path.join(users, user), shares === '' ? '' : `${userJson(shares, nowSeconds())}\n`);
+    writeFileSync(fileOf(user), shares === '' ? '' : `${userJson(shares, nowSeconds())}\n`);
+  const fileOf = (user: string): Buffer => Buffer.concat([Buffer.from(`${users}${path.sep}`), Buffer.from(user, 'latin1')]);
   const nowSeconds = (): number => Math.floor(clock.now_ms() / 1000);
 
   return {
@@ -130,21 +137,19 @@ export async function createTestPool(): Promise<TestPool> {
     async close() {
       await close();
       await database.close();
-      rmSync(directory, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true });
     },
   };
 }
 
 function testClock(): TestPool['clock'] {
   let past_ms = 0;
-  let off_ms = 0;
-  const start_ms = Date.now();
+  let start_ms = Date.now();
   return {
-    now_ms: () => start_ms + past_ms + off_ms,
+    now_ms: () => start_ms + past_ms,
     monotonic_ms: () => past_ms,
     sleep: async (duration_ms) => { past_ms += duration_ms; },
     add: (duration_ms) => { past_ms += duration_ms; },
-    // The wall clock alone, as when somebody sets it.
-    jump: (duration_ms) => { off_ms += duration_ms; },
+    jump: (difference_ms) => { start_ms += difference_ms; },
   };
 }

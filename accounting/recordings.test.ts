@@ -108,7 +108,7 @@ async function runUntilKilled(where: AccountingPlace, chunk_bytes: number): Prom
 }
 
 forEachDatabase('hearsay', (open) => {
-  test.each(['user-lines', 'anchors', 'solve-lines'] as const)('forged %s change nothing that is true (D-31)', async (kind) => {
+  test.each(['user-lines', 'anchors', 'solve-lines'] as const)('fault 31: forged %s change nothing that is true (D-31)', async (kind) => {
     const database = await open();
     const forged = await forgeRecording(kind);
     await readThrough(database, forged);
@@ -139,7 +139,7 @@ forEachDatabase('hearsay', (open) => {
     expect(new Set(blocks.filter((block) => block.logged_at !== null).map((block) => block.quality))).toEqual(new Set(['late']));
   });
 
-  test.each([['hostile-names', 0], ['forged-solves', 4], ['full-disk', 0]] as const)('no block comes of %s', async (name, lines_min) => {
+  test.each([['hostile-names', 0], ['forged-solves', 4], ['full-disk', 0]] as const)('fault 31: no block comes of %s', async (name, lines_min) => {
     const database = await open();
     const hostile = await unpackRecording(name);
     await readThrough(database, hostile);

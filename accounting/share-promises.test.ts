@@ -137,7 +137,7 @@ test('`once` ends without ckpool.log though the share logs prove a block, and sa
   expect(daemon.waitsFor()).toEqual([expect.stringContaining('ckpool.log (key "logfile") does not exist')]);
 });
 
-describe('whatever the clocks say', () => {
+describe('fault 39: whatever the clocks say', () => {
   test('ckpool\'s clock stepping back two minutes counts nothing twice, and hides nothing that comes then', async () => {
     const { ckpool, pass, solve, restart } = played;
     const daemon = await pool.start(patient);

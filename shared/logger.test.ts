@@ -44,7 +44,7 @@ describe('a log line', () => {
     expect(text()).toContain('password=***');
   });
 
-  it('lets no miner end it, forge another or reach the terminal (D-31)', () => {
+  it('fault 36: lets no miner end it, forge another or reach the terminal (D-31)', () => {
     for (const format of ['line', 'json'] as const) {
       fc.assert(fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (message, value) => {
         const { log, text } = capture({ format });

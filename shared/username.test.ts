@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hostile_names } from '../lab/hostile-names.js';
 import { nameFromBuffer, nameToBuffer, parsePrintable, printable, userOfWorker, type NameBytes } from './username.js';
 
 const name = (text: string) => nameFromBuffer(Buffer.from(text));
@@ -45,6 +46,16 @@ describe('a name outside the program', () => {
       expect(printable(raw)).toMatch(/^[!-~]*$/);
       expect(parsePrintable(printable(raw))).toBe(raw);
     }));
+  });
+
+  test.each(hostile_names.map(({ what, name: raw }) => [what, raw] as const))('fault 36: is harmless and reversible: %s', (_, raw) => {
+    expect(printable(raw)).toMatch(/^[!-~]*$/);
+    expect(parsePrintable(printable(raw))).toBe(raw);
+    expect(nameFromBuffer(nameToBuffer(raw))).toBe(raw);
+  });
+
+  test('fault 36: no two of the hostile names look alike', () => {
+    expect(new Set(hostile_names.map(({ name: raw }) => printable(raw))).size).toBe(hostile_names.length);
   });
 
   test('of two users that differ in one bit stays two (D-28)', () => {

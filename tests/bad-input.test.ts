@@ -75,7 +75,7 @@ function expectRefusal(answer: Answer, status: number, sentences: readonly RegEx
 
 const both: readonly ProgramName[] = ['accounting', 'payments'];
 
-describe.each(both)('a configuration that %s cannot use ends it with status 2', (name) => {
+describe.each(both)('fault 41: a configuration that %s cannot use ends it with status 2', (name) => {
   const cases: readonly [title: string, spoil: () => void, ...sentences: RegExp[]][] = [
     ['is missing', () => rmSync(config_file), /ckpool\.conf does not exist; name ckpool's configuration with -c FILE/],
     ['is a directory', () => { rmSync(config_file); mkdirSync(config_file); }, /ckpool\.conf is a directory; name the file itself/],
@@ -283,7 +283,7 @@ describe('a daemon waits where waiting can help', () => {
 });
 
 describe('a disk that is full', () => {
-  it('holds accounting up in one sentence; nothing is half-written, and it goes on when there is room (D-18, D-22)', async () => {
+  it('fault 38: holds accounting up in one sentence; nothing is half-written, and it goes on when there is room (D-18, D-22)', async () => {
     spawnSync('cp', ['-a', `${busy.log_directory}/.`, join(directory, 'logs')]);
     const place = join(directory, 'small-disk');
     mkdirSync(place);

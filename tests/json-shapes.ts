@@ -14,7 +14,8 @@ const count = z.int().nonnegative();
 
 export const accountingBlocks = z.array(z.object({
   height, hash: hash.nullable(), finder: name.nullable(), finder_proven: z.boolean(), user: name.nullable(),
-  logged_at: z.string().regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}$/).nullable(),
+  // As it stands in the log: a forged line, or another ckpool's, may have no milliseconds.
+  logged_at: z.string().regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?$/).nullable(),
   found_at: z.iso.datetime().nullable(),
   state: z.enum(['confirmed', 'pending', 'unverified']), active: z.boolean().nullable(),
   reward: coins.nullable(), quality: quality.nullable(), disputed: z.boolean(),

@@ -139,7 +139,7 @@ describe('a recorded log', () => {
     for (const bytes of files) expect(scanLog(bytes).lines).toEqual(byTheBook(bytes));
   });
 
-  it('with forged solve lines gives them, for the node to refuse (D-31)', async () => {
+  it('fault 31: with forged solve lines gives them, for the node to refuse (D-31)', async () => {
     const { log_file } = await open('forged-solves');
     const bytes = await readFile(log_file);
     const blocks = scanLog(bytes).lines.filter((line) => line.kind === 'block');
@@ -179,7 +179,7 @@ describe('whatever the bytes', () => {
     }), { numRuns: 2000 });
   });
 
-  it('it does not matter where the reads are cut', () => {
+  it('fault 30: it does not matter where the reads are cut', () => {
     fc.assert(fc.property(anyLog, fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), (bytes, sizes) => {
       const pieces: LogLine[] = [];
       let start = 0;
@@ -193,7 +193,7 @@ describe('whatever the bytes', () => {
     }), { numRuns: 500 });
   });
 
-  it('nothing throws', () => {
+  it('fault 30: nothing throws', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), (bytes) => {
       expect(scanLog(bytes).consumed).toBeLessThanOrEqual(bytes.length);
     }));

@@ -144,7 +144,10 @@ function parseShares(text: string, logged_at: string, offset: number): LogLine |
   return 'fault' in parsed ? null : { kind: 'shares', offset, user, counter: parsed.counter, logged_at };
 }
 
-/** Whether ckpool could have made this a user: not empty, what splitting at `.` and `_` leaves, no `/`. */
+/**
+ * Whether ckpool could have made this a user: not empty, what splitting at `.` and `_` leaves, no `/`. Nor NUL,
+ * which no file's name holds: only a disk that lost its bytes puts it into a line.
+ */
 export function isUserName(name: NameBytes): boolean {
-  return name !== '' && !name.includes('/') && userOfWorker(name) === name;
+  return name !== '' && !name.includes('/') && !name.includes('\0') && userOfWorker(name) === name;
 }

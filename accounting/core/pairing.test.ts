@@ -32,7 +32,7 @@ describe('which line belongs to which block', () => {
     expect(pairs([block('a', 7, 100), block('b', 7, 300)], [line(1, 7, 95), line(2, 7, 310)])).toEqual({ a: 1, b: 2 });
     expect(pairs([block('a', 7, 100), block('b', 7, 300)], [line(2, 7, 310)])).toEqual({ b: 2 });
   });
-  test('a forged line before the height was worked on is nobody\'s (D-31)', () => {
+  test('fault 31: a forged line before the height was worked on is nobody\'s (D-31)', () => {
     expect(pairs([block('a', 7, 100, { parent: 80 })], [line(1, 7, 79)])).toEqual({});
     expect(pairs([block('a', 7, 100, { parent: 80 })], [line(1, 7, 79), line(2, 7, 130)])).toEqual({ a: 2 });
   });

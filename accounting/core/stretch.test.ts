@@ -41,7 +41,7 @@ describe('a stretch of the log', () => {
     ]);
   });
 
-  test('a user whose file vanished loses nothing and gains nothing (D-8)', () => {
+  test('fault 35: a user whose file vanished loses nothing and gains nothing (D-8)', () => {
     let state = next(empty(), apply(empty(), [said(0, 'anna', 10)], [['anna', file(10)]], 1));
     const outcome = apply(state, [said(2, 'anna', 12), solved(3)], [['anna', { absent: true }]], 4);
     state = next(state, outcome);
@@ -49,7 +49,7 @@ describe('a stretch of the log', () => {
     expect(outcome.incidents[0]).toMatchObject({ kind: 'line_dropped', user: 'anna' });
   });
 
-  test('rises before a fall are marked disputed in the snapshot that holds them (D-6)', () => {
+  test('fault 35: rises before a fall are marked disputed in the snapshot that holds them (D-6)', () => {
     const state = next(empty(), apply(empty(), [said(0, 'anna', 100)], [['anna', file(100)]], 1));
     const outcome = apply(state, [said(2, 'anna', 130), solved(3), said(4, 'anna', 5), solved(5)], [['anna', file(9)]], 6);
     expect(outcome.snapshots.map((one) => one.rows[0])).toEqual([
@@ -100,7 +100,7 @@ describe('rule A: work is conserved', () => {
     }));
   });
 
-  test('a ledger count never falls, whatever lines and files say', () => {
+  test('fault 35: a ledger count never falls, whatever lines and files say', () => {
     fc.assert(fc.property(fc.array(fc.tuple(any_log, fc.nat(60)), { maxLength: 6 }), (stretches) => {
       let state = empty();
       let before = 0n;

@@ -46,11 +46,11 @@ describe('a user file', () => {
     ['with the key escaped', '{"shares": 5, "\\u0073hares": 6}'],
     ['too long', `{"shares": 5}${' '.repeat(70_000)}`],
     ['of NUL bytes', '\0'.repeat(200)],
-  ])('%s gives a fault, never a number', (_, text) => {
+  ])('fault 33: %s gives a fault, never a number', (_, text) => {
     expect(parse(text)).toHaveProperty('fault');
   });
 
-  it('never throws, whatever the bytes', () => {
+  it('fault 33: never throws, whatever the bytes', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       const parsed = parseUserFile(bytes);
       expect('counter' in parsed || 'fault' in parsed).toBe(true);

@@ -37,7 +37,7 @@ async function asNobody(act: () => Promise<void>): Promise<void> {
   }
 }
 
-describe('a log that only grows', () => {
+describe('fault 30: a log that only grows', () => {
   it('is read to its last whole line and on from there, and is never changed (D-17)', async () => {
     const lines = pool.write(5);
     appendFileSync(pool.log, '[2026-11-20 09:00:01.000] tor');
@@ -69,7 +69,7 @@ describe('a log that only grows', () => {
   });
 });
 
-describe('a rotation by rename', () => {
+describe('fault 29: a rotation by rename', () => {
   it('loses no line that ckpool still writes to the old file (D-17)', async () => {
     const lines = pool.write(3);
     await reader.drain();
@@ -155,7 +155,7 @@ describe('a rotation by rename', () => {
   });
 });
 
-describe('a truncated log', () => {
+describe('fault 29: a truncated log', () => {
   it('is read on in the copy that was made before, then from its start (copytruncate)', async () => {
     const lines = pool.write(3);
     await reader.drain();
@@ -201,7 +201,7 @@ describe('a truncated log', () => {
   });
 });
 
-describe('a deleted log', () => {
+describe('fault 29: a deleted log', () => {
   it('that was recreated while we were down leaves a gap that is told once', async () => {
     const lines = pool.write(3);
     await reader.drain();

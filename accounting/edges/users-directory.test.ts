@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hostile_names, hostile_users } from '../../lab/hostile-names.js';
 import { unpackRecording } from '../../lab/recordings.js';
 import type { NameBytes } from '../../shared/username.js';
 import { readAllUsers, readUsers } from './users-directory.js';
@@ -30,7 +31,7 @@ describe('the files of some users', () => {
     expect([...await read('BCRT1', 'bcrt1')]).toEqual([['BCRT1', { counter: 1n }], ['bcrt1', { counter: 2n }]]);
   });
 
-  it('are read again when they are being rewritten (D-23)', async () => {
+  it('fault 34: are read again when they are being rewritten (D-23)', async () => {
     put('alice', '');
     put('bob', '{"shares": 1');
     setTimeout(() => {
@@ -40,7 +41,7 @@ describe('the files of some users', () => {
     expect([...await read('alice', 'bob')]).toEqual([['alice', { counter: 5n }], ['bob', { counter: 12n }]]);
   });
 
-  it('are unreadable when they stay empty or torn: a full disk is not a fall to zero (D-23)', async () => {
+  it('fault 33: are unreadable when they stay empty or torn: a full disk is not a fall to zero (D-23)', async () => {
     put('alice', '');
     put('bob', '{"shares": 1');
     put('carol', `{"shares": 5}${' '.repeat(100_000)}`);
@@ -53,7 +54,7 @@ describe('the files of some users', () => {
     ]);
   });
 
-  it('are never something else: no link, pipe or directory is followed, waited for or entered', async () => {
+  it('fault 33: are never something else: no link, pipe or directory is followed, waited for or entered', async () => {
     writeFileSync(path.join(directory, 'secret.txt'), '{"shares": 999}');
     symlinkSync(path.join(directory, 'secret.txt'), path.join(directory, 'link'));
     execFileSync('mkfifo', [path.join(directory, 'pipe')]);
@@ -75,7 +76,15 @@ describe('the files of some users', () => {
 });
 
 describe('all files', () => {
-  it('of the recording with hostile names are read, each by its exact bytes (D-31)', async () => {
+  it('fault 36: of hostile names are found by their exact bytes, and no name leads out of the directory', async () => {
+    for (const { name } of hostile_users) put(name, '{"shares": 7}');
+    expect([...(await readAllUsers(directory)).keys()].sort()).toEqual(hostile_users.map(({ name }) => name).sort());
+    for (const { name, can_log_in } of hostile_names) {
+      expect([...await read(name)]).toEqual([[name, can_log_in ? { counter: 7n } : { absent: true }]]);
+    }
+  });
+
+  it('fault 36: of the recording with hostile names are read, each by its exact bytes (D-31)', async () => {
     const recording = await unpackRecording('hostile-names');
     const readings = await readAllUsers(path.join(recording.log_directory, 'users'));
     await recording.remove();
@@ -108,7 +117,7 @@ describe('without permission', () => {
     await act().finally(() => { if (root) process.seteuid!(0); });
   };
 
-  it('one file is unreadable, a whole directory is a failure that names the key', async () => {
+  it('fault 33: one file is unreadable, a whole directory is a failure that names the key', async () => {
     put('alice', '{"shares": 5}');
     chmodSync(path.join(directory, 'alice'), 0);
     chmodSync(directory, 0o755);

@@ -17,7 +17,7 @@ describe('a name that is an address is paid', () => {
   });
 });
 
-describe('a name that must not be paid keeps its balance and says why (D-12)', () => {
+describe('fault 37: a name that must not be paid keeps its balance and says why (D-12)', () => {
   it.each([
     ['no address', 'bob', { valid: false, script: null, witness_version: null }, false, /not an address/],
     ['bytes that no address has', null, null, false, /bytes/],

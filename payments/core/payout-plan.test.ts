@@ -26,7 +26,7 @@ describe('planning', () => {
     expect(waiting[0]?.reason).toMatch(/minimum payout/);
   });
 
-  it('who is above the minimum but below dust waits (D-13)', () => {
+  it('fault 41: who is above the minimum but below dust waits (D-13)', () => {
     const { waiting } = planPayouts([payee(1, script, 293n)], { ...limits, min_payout_sats: satoshis(1n) });
     expect(waiting[0]?.reason).toMatch(/dust/);
   });

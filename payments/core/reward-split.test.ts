@@ -24,7 +24,7 @@ describe('the split of a reward', () => {
     }));
   });
 
-  it('leaves nobody a satoshi or more away from the exact share (D-11)', () => {
+  it('fault 35: leaves nobody a satoshi or more away from the exact share (D-11)', () => {
     fc.assert(fc.property(anyAmount, anyWork, (amount, work) => {
       const total = work.reduce((all, each) => all + each.shares, 0n);
       splitReward(amount, work, block).forEach(({ amount_sats }, index) => {
@@ -47,7 +47,7 @@ describe('the split of a reward', () => {
     ));
   });
 
-  it('never pays more for less work, and nothing for none', () => {
+  it('fault 35: never pays more for less work, and nothing for none', () => {
     fc.assert(fc.property(anyAmount, anyWork, (amount, work) => {
       const credits = splitReward(amount, work, block).map(({ amount_sats }, index) =>
         ({ amount_sats, shares: work[index]?.shares ?? 0n }));

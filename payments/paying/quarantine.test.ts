@@ -9,7 +9,7 @@ import { payoutAddresses } from '../edges/address-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
 
 forEachDatabase('what the node refuses to build', (open) => {
-  it('an address that validateaddress accepts and createrawtransaction refuses is quarantined; the others are paid (D-12)', async () => {
+  it('fault 37: an address that validateaddress accepts and createrawtransaction refuses is quarantined; the others are paid (D-12)', async () => {
     const world = await earnedWorld(await open());
     const { context, alice, bob } = world;
     const node: typeof context.node = { ...context.node, createTransaction: async (inputs, outputs) => {

@@ -1,6 +1,7 @@
 // What the stores may rely on, the same on both engines: one body, run on SQLite and on a private MariaDB.
 import { describe, expect, test } from 'vitest';
 import { forEachDatabase } from '../../lab/databases.js';
+import { hostile_names } from '../../lab/hostile-names.js';
 import { OutsideFailure } from '../errors.js';
 import { nameFromBuffer, nameToBuffer, type NameBytes } from '../username.js';
 import { integer, smallInteger, timeText, type Database } from './database.js';
@@ -71,6 +72,24 @@ forEachDatabase('values', (open) => {
       const rows: { name: Buffer }[] = await database.knex('users').where({ name }).select('name');
       expect(rows.map((row): NameBytes => nameFromBuffer(row.name))).toEqual([nameFromBuffer(name)]);
     }
+  });
+
+  test('fault 36: every hostile name is stored byte by byte and found by its own bytes alone; twins stay two (D-28, D-30)', async () => {
+    const database = await open();
+    const names = hostile_names.map(({ name }) => nameToBuffer(name)).filter(({ length }) => length >= 1 && length <= 127);
+    expect(names.length).toBeGreaterThan(40);
+    for (const name of names) await addUser(database, name);
+    for (const name of names) {
+      const rows: { name: Buffer }[] = await database.knex('users').where({ name }).select('name');
+      expect(rows.map((row) => row.name)).toEqual([name]);
+    }
+    expect(await database.knex('users')).toHaveLength(names.length);
+  });
+
+  test.each([0, 128, 255])('fault 36: a name of %i bytes, which ckpool gives nobody, is refused by the schema', async (length) => {
+    const database = await open();
+    await expect(addUser(database, Buffer.alloc(length, 'c'))).rejects.toThrow();
+    expect(await database.knex('users')).toEqual([]);
   });
 
   test('times keep their milliseconds and their zone (D-29)', async () => {

@@ -30,7 +30,7 @@ forEachDatabase('migrate', (open, databases) => {
     expect((await database.knex('payments_lease')).length).toBe(1);
   });
 
-  test('killed after any statement, it is run again and ends with the same schema', async () => {
+  test('fault 42: killed after any statement, it is run again and ends with the same schema', async () => {
     const complete = await namesOf(await open());
     const steps = all.flatMap((migration) => migration.statements.map((_, index) => ({ migration, count: index + 1 })));
     for (const { migration, count } of steps) {
@@ -50,7 +50,7 @@ forEachDatabase('migrate', (open, databases) => {
     expect(applied.reduce((sum, count) => sum + count)).toBe(all.length);
   });
 
-  test('a newer schema is refused', async () => {
+  test('fault 42: a newer schema is refused', async () => {
     const database = await open();
     await database.knex('schema_migrations').insert({ version: 999, name: 'future', applied_at: '2030-01-01 00:00:00.000' });
     expect(await faultOf(migrate(database))).toMatch(/version 999.*install the newer program/);
