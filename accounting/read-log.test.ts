@@ -201,3 +201,22 @@ describe('at log level 4', () => {
     expect((await pool.replay()).differences).toEqual([]);
   });
 });
+
+test('a flood of forged lines is gone through in small commits, and true lines among them count', async () => {
+  const forged = (count: number) => Array.from({ length: count }, (_, index) => userLine(`ghost${index}`, index));
+  pool.pass('anna', 100);
+  pool.say(...forged(25_000));
+  pool.pass('anna', 250);
+  pool.say('Solved and confirmed block 7 by anna.rig', ...forged(25_000));
+  pool.pass('anna', 300);
+  const daemon = await pool.start();
+  await daemon.step();
+  expect(await pool.counts()).toEqual({ anna: 0n }); // The reading is stored; nothing is applied yet.
+  await pool.untilIdle(daemon);
+  expect(await pool.counts()).toEqual({ anna: 300n });
+  expect(await pool.rows('snapshots')).toMatchObject([{ total_difference: 250n }]);
+  const dropped = await ofKind('line_dropped');
+  expect(dropped.length).toBeLessThan(10);
+  expect(dropped.reduce((sum, row) => sum + Number(row['occurrences']), 0)).toBe(50_000);
+  expect((await pool.replay()).differences).toEqual([]);
+});

@@ -161,6 +161,8 @@ export function createLogReader(context: AccountingContext): LogReader {
     const noted_monotonic_ms = clock.monotonic_ms();
     const until = kind === null ? reading_position - cursor.log_start : part.end;
     const piece = await readPiece(log_files, options.chunk_bytes, cursor, part, until);
+    // A short stretch of more lines than one commit takes: it is gone through as a long one.
+    if (kind !== null && cursor.file_offset + piece.consumed < until) return storeReading(known, stretch);
     const readings = await read(piece.lines);
     const after = advance(cursor, part, survey, piece.consumed);
     const reached = positionOf(after.at(-1)!) >= reading_position;

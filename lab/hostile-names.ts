@@ -66,6 +66,10 @@ export const hostile_names: readonly HostileName[] = [
   of('hasOwnProperty', raw('hasOwnProperty')),
   of('a number', raw('0')),
   of('null', raw('null')),
+  of('a byte order mark', utf8('\ufeffanna')),
+  of('half of a surrogate pair', raw('\xed\xa0\xbd')),
+  of('quotes, braces and a comma', raw('", "shares": 9, "x": "{}')),
+  of('a device of other systems', raw('CON')),
   of('a user line', raw('x:{"shares": 999999}')),
 ];
 

@@ -2,6 +2,7 @@
 // left it. The packed files are only read. Whoever unpacks calls `remove` when done; a crash leaves a
 // directory under the system's temporary directory and nothing else.
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,9 @@ import { gunzipSync } from 'node:zlib';
 import type { NameBytes } from '../shared/username.js';
 
 const run = promisify(execFile);
-const packed_directory = join(import.meta.dirname, 'recordings');
+/** Beside the sources, or one level further up from dist/. */
+const packed_directory = ['recordings', '../../lab/recordings'].map((place) => join(import.meta.dirname, place))
+  .find((place) => existsSync(place)) ?? '';
 
 export const recording_names = ['busy', 'full-disk', 'hostile-names', 'forged-solves'] as const;
 export type RecordingName = (typeof recording_names)[number];

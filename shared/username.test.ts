@@ -63,5 +63,11 @@ describe('a name outside the program', () => {
     expect(printable('anna ' as NameBytes)).not.toBe(printable('anna' as NameBytes));
   });
 
+  test('of ten million bytes comes back as well, and is refused where it is no such text', () => {
+    const long = 'a'.repeat(10_000_000);
+    expect(parsePrintable(long)).toHaveLength(10_000_000);
+    expect(parsePrintable(`${long} `)).toBeNull();
+  });
+
   test.each(['a b', '\\x', '\\xZZ', 'back\\slash', 'é'])('%j is no such text', (text) => { expect(parsePrintable(text)).toBeNull(); });
 });

@@ -33,7 +33,7 @@ export function printable(name: NameBytes): string {
 
 /** The inverse of `printable`; null when the text is not of that form. */
 export function parsePrintable(text: string): NameBytes | null {
-  if (!/^(?:[!-[\]-~]|\\x[0-9a-f]{2})*$/.test(text)) return null;
+  if (/[^!-~]|\\(?!x[0-9a-f]{2})/.test(text)) return null;
   return text.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
     String.fromCharCode(parseInt(hex, 16)),
   ) as NameBytes;

@@ -193,6 +193,21 @@ describe('whatever the bytes', () => {
     }), { numRuns: 500 });
   });
 
+  it('it does not matter how few lines one scan may give', () => {
+    fc.assert(fc.property(anyLog, fc.integer({ min: 1, max: 5 }), (bytes, lines_max) => {
+      const pieces: LogLine[] = [];
+      let start = 0;
+      for (let consumed = -1; consumed !== 0; start += consumed) {
+        const scan = scanLog(bytes.subarray(start), lines_max);
+        consumed = scan.consumed;
+        pieces.push(...scan.lines.map((line) => ({ ...line, offset: line.offset + start })));
+        expect(scan.lines.every((line) => line.offset < scan.consumed)).toBe(true);
+      }
+      expect(start).toBe(scanLog(bytes).consumed);
+      expect(withoutRepeats(pieces)).toEqual(scanLog(bytes).lines);
+    }), { numRuns: 500 });
+  });
+
   it('fault 30: nothing throws', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 2000 }), (bytes) => {
       expect(scanLog(bytes).consumed).toBeLessThanOrEqual(bytes.length);
@@ -206,6 +221,15 @@ it('64 MB of noise are stepped over in well under a second or two (D-38)', () =>
   const started_ms = performance.now();
   expect(scanLog(bytes)).toEqual({ lines: [], consumed: bytes.length });
   expect(performance.now() - started_ms).toBeLessThan(5000);
+});
+
+it('names made to be slow to read do not hold up the log', () => {
+  const name = ' @ '.repeat(320);
+  const bytes = Buffer.from(`${stamp}Block 1 solved by ${name}\n`.repeat(4000), 'latin1');
+  const began = process.cpuUsage();
+  expect(scanLog(bytes).lines).toEqual([expect.objectContaining({ kind: 'login' })]);
+  const { user, system } = process.cpuUsage(began);
+  expect((user + system) / 1000).toBeLessThan(500);
 });
 
 /** Several scans repeat their login, and a notice where a later one begins. */

@@ -6,7 +6,8 @@
 // line of several such messages (torn and glued) gives each of them, cut where the next begins.
 //
 // Never throws, whatever the bytes. Decodes only lines that hold a phrase; lines over 64 KiB are
-// stepped over.
+// stepped over. A scan ends after so many lines that tell something: a forger could fill megabytes with them,
+// and each is a hundred times larger in memory than in the log.
 import {
   blockHash,
   isBlockHeight,
@@ -41,13 +42,19 @@ const message_phrases =
   'Solved and confirmed block |Block |User |Submitting block data!|Pool:\\{|Stored local workbase';
 const messages = new RegExp(`\\[(${stamp_pattern})\\] (?=${message_phrases})`, 'g');
 
+/** A pool of 5,000 users writes as many in two minutes. */
+export const scanned_lines_max = 10_000;
+
 /**
  * The lines of a stretch of the log that begins at a line's start, in order. `consumed` counts the bytes up
- * to and including the last newline: what follows is a line still being written.
+ * to and including the last newline: what follows is a line still being written. After `lines_max` lines the scan
+ * ends earlier, behind the line that it has come to.
  */
-export function scanLog(bytes: Uint8Array): { lines: LogLine[]; consumed: number } {
+export function scanLog(
+  bytes: Uint8Array, lines_max = scanned_lines_max,
+): { lines: LogLine[]; consumed: number } {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const consumed = buffer.lastIndexOf(newline) + 1;
+  let consumed = buffer.lastIndexOf(newline) + 1;
   const whole = buffer.subarray(0, consumed);
   const lines: LogLine[] = [];
   const login = firstLogin(whole);
@@ -68,8 +75,12 @@ export function scanLog(bytes: Uint8Array): { lines: LogLine[]; consumed: number
       lines.push(fact);
       if (fact.kind === 'block') notice_due = true;
     }
+    if (lines.length >= lines_max) {
+      consumed = end + 1;
+      break;
+    }
   }
-  if (login_pending) lines.push({ kind: 'login', offset: login! });
+  if (login_pending && login! < consumed) lines.push({ kind: 'login', offset: login! });
   return { lines, consumed };
 }
 
@@ -121,12 +132,21 @@ function parseMessage({ text, logged_at }: Message, offset: number): LogLine | '
 }
 
 function parseBlock(text: string, logged_at: string, offset: number): LogLine | null {
-  const match = /^Solved and confirmed block (0|[1-9]\d{0,9}) by ([^]*)$/.exec(text)
-    ?? /^Block (0|[1-9]\d{0,9}) solved by ([^]*) @ [^]*!$/.exec(text);
+  const match = /^Solved and confirmed block (0|[1-9]\d{0,9}) by ([^]*)$/.exec(text) ?? matchRemoteBlock(text);
   const height = Number(match?.[1] ?? NaN);
   if (match === null || !isBlockHeight(height)) return null;
   const finder = match[2]!.slice(0, text_bytes_max) as NameBytes;
   return { kind: 'block', offset, height, finder, logged_at };
+}
+
+/**
+ * `Block H solved by W @ S!`, the name up to the last ` @ `. Searched for by hand: a pattern would try each ` @ ` of
+ * a name that holds many against the whole rest, and a forger could hold up the log.
+ */
+function matchRemoteBlock(text: string): readonly string[] | null {
+  const head = /^Block (0|[1-9]\d{0,9}) solved by /.exec(text);
+  const at = head && text.endsWith('!') ? text.slice(0, -1).lastIndexOf(' @ ') : -1;
+  return head && at >= head[0].length ? [text, head[1]!, text.slice(head[0].length, at)] : null;
 }
 
 function parseTip(text: string, logged_at: string, offset: number): LogLine | null {

@@ -55,7 +55,7 @@ export interface LogFiles {
   survey(cursors: readonly StoredCursor[]): Promise<LogSurvey>;
   /**
    * Whole lines from that offset on, at most `bytes_max` bytes and never beyond the part's end. Without any
-   * newline when a single line is longer than that: then `skipLine`.
+   * newline when a single line is longer than that: then `skipLine`. The buffer is used again by the next read.
    * @throws OutsideFailure 'files', kind retry, when the file was rotated or cut since the survey
    */
   read(part: LogPart, from: bigint, bytes_max: number): Promise<Buffer>;
@@ -85,6 +85,8 @@ export function openLogFiles(options: {
   const ends = new Map<string, Measure & { head: Uint8Array }>();
   const reported = new Set<string>();
   let gzip: { key: string; reader: GzipReader } | null = null;
+  /** As long as the longest read so far: a new one for each would be let go of much later. */
+  let buffer = Buffer.alloc(0);
 
   async function survey(cursors: readonly StoredCursor[]): Promise<LogSurvey> {
     let observation = await observer.observe();
@@ -185,7 +187,8 @@ export function openLogFiles(options: {
     return guarded(part.path, async () => {
       if (part.compressed) return (await gzipOf(part)).read(from, length);
       const handle = await observer.handleOf(part);
-      const bytes = await readAt(handle, from, length);
+      if (buffer.length < length) buffer = Buffer.allocUnsafeSlow(length);
+      const bytes = await readAt(handle, from, length, buffer);
       const head = await readAt(handle, 0n, part.fingerprint_length);
       if (bytes.length < length || fingerprintOf(head, head.length) !== part.fingerprint) {
         throw new OutsideFailure('retry', 'files',

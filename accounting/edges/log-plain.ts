@@ -5,9 +5,13 @@ import { newline } from '../core/log-stamp.js';
 
 const block_bytes = 65_536;
 
-/** Up to `length` bytes from there; fewer only at the end of the file. */
-export async function readAt(handle: FileHandle, from: bigint, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
+/**
+ * Up to `length` bytes from there; fewer only at the end of the file.
+ * @param buffer to put them into, at least as long
+ */
+export async function readAt(
+  handle: FileHandle, from: bigint, length: number, buffer = Buffer.allocUnsafe(length),
+): Promise<Buffer> {
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(buffer, filled, length - filled, Number(from) + filled);

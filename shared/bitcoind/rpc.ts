@@ -27,6 +27,8 @@ export interface Rpc {
   call<Answer>(shape: z.ZodType<Answer>, method: string, ...parameters: readonly unknown[]): Promise<Answer>;
 }
 
+/** A full block with all of its transactions has about 30 MB. Beyond 512 MB the package throws where nobody catches it. */
+const answer_bytes_max = 128 * 1024 * 1024;
 const silent = { debug: () => undefined };
 
 export function createRpc(login: NodeLogin): Rpc {
@@ -61,6 +63,8 @@ export function createRpc(login: NodeLogin): Rpc {
 interface SentRequest {
   body: unknown;
   once(event: 'response', listener: () => void): void;
+  on(event: 'data', listener: (chunk: { readonly length: number }) => void): void;
+  abort(): void;
 }
 type Post = (options: unknown, done: (failure: Error | null, response: unknown) => void) => SentRequest;
 
@@ -77,6 +81,13 @@ function sendPlainly(client: Client): void {
       else resolve(response);
     });
     sent.once('response', () => { sent.body = undefined; });
+    let bytes = 0;
+    sent.on('data', (chunk) => {
+      bytes += chunk.length;
+      if (bytes <= answer_bytes_max) return;
+      sent.abort();
+      reject(Object.assign(new Error('too long'), { code: 'EMSGSIZE' }));
+    });
   });
 }
 

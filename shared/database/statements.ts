@@ -7,6 +7,7 @@ const token = /--[^\n]*|\/\*[^]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)
 export function splitStatements(text: string): string[] {
   const statements: string[] = [];
   let current = '';
+  let words: string[] = [];
   let depth = 0;
   for (const [part] of text.matchAll(token)) {
     if (part.startsWith('--') || part.startsWith('/*')) {
@@ -16,10 +17,12 @@ export function splitStatements(text: string): string[] {
     if (part === ';' && depth === 0) {
       if (current.trim() !== '') statements.push(current.trim());
       current = '';
+      words = [];
       continue;
     }
     current += part;
-    if (/^\s*CREATE TRIGGER\b/i.test(current)) depth += depthChange(part);
+    if (words.length < 2 && /^\w/.test(part)) words.push(part.toUpperCase());
+    if (words[0] === 'CREATE' && words[1] === 'TRIGGER') depth += depthChange(part);
   }
   if (current.trim() !== '') statements.push(current.trim());
   return statements;
