@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSimulatedNode } from '../lab/simulated-node.js';
 import type { ChainNode } from '../shared/bitcoind/node.js';
 import { ConfigurationFault, OutsideFailure } from '../shared/errors.js';
-import { blockHeight } from '../shared/units.js';
-import { createTestPool, type TestPool } from './pool.fixture.js';
+import { blockHeight, type BlockHash } from '../shared/units.js';
+import { createTestPool, userLine, type TestPool } from './pool.fixture.js';
 
 let pool: TestPool;
 beforeEach(async () => {
@@ -127,6 +127,39 @@ describe('complete-to', () => {
     }
   });
 
+  test('never names a block that came while the tip before it was looked at', async () => {
+    await pool.untilIdle(await pool.start());
+    mineOwn();
+    const node = before('chainTips', (call) => { if (call <= 3) mineOwn(); });
+    const daemon = await pool.start({}, { node });
+    for (let steps = 0; steps < 80; steps++) {
+      await daemon.step();
+      const { complete_height, cursor_height } = await scan();
+      expect(Number(complete_height)).toBeLessThanOrEqual(Number(cursor_height));
+    }
+    expect(await scan()).toMatchObject({ complete_height: 14n });
+  });
+
+  test('is not moved, and no line judged, by a node that is catching up', async () => {
+    const daemon = await pool.start();
+    await pool.untilIdle(daemon);
+    const { complete_hash } = await scan();
+    pool.chain.conditions.initial_download = true;
+    const own = mineOwn();
+    pool.say(solved(11), solved(12));
+    await pool.untilIdle(daemon);
+    pool.clock.add(60_000);
+    await pool.untilIdle(daemon);
+    expect(daemon.waitsFor().join()).toMatch(/catching up/);
+    expect(await scan()).toMatchObject({ complete_hash });
+    expect(await pool.rows('snapshots')).toMatchObject([{ state: 'pending' }, { state: 'pending' }]);
+    pool.chain.conditions.initial_download = false;
+    pool.clock.add(60_000);
+    await pool.untilIdle(daemon);
+    expect(await scan()).toMatchObject({ complete_hash: own });
+    expect(await pool.rows('snapshots')).toMatchObject([{ state: 'confirmed' }, { state: 'unverified' }]);
+  });
+
   test('is taken back when the floor is lowered, until the older blocks are found', async () => {
     const old = mineOwn();
     const daemon = await pool.start();
@@ -143,6 +176,22 @@ describe('complete-to', () => {
 });
 
 describe('the cursor', () => {
+  test('does not run over two branches: a block of ours below a reorganisation in the middle of a look is found', async () => {
+    await pool.untilIdle(await pool.start());
+    const fork = (await pool.chain.node.chainInfo()).tip_hash;
+    pool.chain.mine(4, pool.chain.foreignAddress());
+    let ours: BlockHash | null = null;
+    const node = before('blockWithCoinbase', (call) => {
+      if (call !== 3) return;
+      ours = pool.chain.mineBlock({ on: fork, pays: pool.pool_address });
+      let on = ours;
+      for (let height = 12; height <= 15; height++) on = pool.chain.mineBlock({ on, pays: pool.chain.foreignAddress() });
+    });
+    await pool.untilIdle(await pool.start({}, { node }));
+    expect(ours).not.toBeNull();
+    expect(await active()).toEqual({ [ours!]: 1n });
+  });
+
   test('on an orphan that the node has forgotten (a new data directory) goes back to what both know', async () => {
     const daemon = await pool.start();
     await pool.untilIdle(daemon);
@@ -236,6 +285,21 @@ describe('pairing', () => {
     expect((await pool.rows('blocks')).map((row) => row['hash']).sort()).toEqual([won, sibling].sort());
   });
 
+  test('a line is not given up while its block may still come to the node', async () => {
+    const daemon = await pool.start({ pairing_wait_ms: 2_000 });
+    await pool.untilIdle(daemon);
+    pool.say(solved(11));
+    await pool.untilIdle(daemon);
+    pool.clock.add(1_000);
+    await pool.untilIdle(daemon);
+    expect(await pool.rows('snapshots')).toMatchObject([{ state: 'pending' }]);
+    for (let second = 0; second < 15; second++) {
+      pool.clock.add(1_000);
+      await pool.untilIdle(daemon);
+    }
+    expect(await pool.rows('snapshots')).toMatchObject([{ state: 'unverified' }]);
+  });
+
   test('a line that no block belonged to is confirmed when its block appears', async () => {
     const daemon = await pool.start();
     await pool.untilIdle(daemon);
@@ -245,6 +309,34 @@ describe('pairing', () => {
     mineOwn();
     await pool.untilIdle(daemon);
     expect(await pool.rows('snapshots')).toMatchObject([{ state: 'confirmed' }]);
+  });
+});
+
+describe('a log whose hour comes twice', () => {
+  test('blocks keep their order and their work when the clock goes back, those of one stamp too (D-21, D-29)', async () => {
+    const told = (stamp: string, user: string, count: number, height: number, hash: string): void => {
+      pool.file(user, count);
+      appendFileSync(pool.log_file, [userLine(user, count), solved(height, `${user}.rig`), changed(hash)]
+        .map((text) => `[2026-10-25 ${stamp}] ${text}\n`).join(''));
+    };
+    const daemon = await pool.start();
+    await pool.untilIdle(daemon);
+    const hashes = [mineOwn(), mineOwn(), mineOwn(), mineOwn()];
+    told('02:00:03.500', 'anna', 10, 11, hashes[0]!);
+    told('02:59:58.000', 'bert', 7, 12, hashes[1]!);
+    told('02:00:03.500', 'anna', 25, 13, hashes[2]!); // The clocks went back: the stamp of the first again.
+    told('02:00:03.500', 'bert', 9, 14, hashes[3]!);
+    await pool.untilIdle(daemon);
+    const snapshots = await pool.rows('snapshots');
+    const found = (await pool.rows('blocks')).map(({ hash, snapshot_id }) => {
+      const snapshot = snapshots.find(({ id }) => id === snapshot_id);
+      return [hash, String(snapshot?.['finder']), snapshot?.['total_difference']];
+    });
+    expect(found).toEqual([
+      [hashes[0], 'anna.rig', 10n], [hashes[1], 'bert.rig', 7n], [hashes[2], 'anna.rig', 15n], [hashes[3], 'bert.rig', 2n],
+    ]);
+    expect(await pool.counts()).toEqual({ anna: 25n, bert: 9n });
+    expect((await pool.replay()).differences).toEqual([]);
   });
 });
 

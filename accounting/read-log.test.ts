@@ -1,6 +1,7 @@
 // What the log reader promises when files, lines and processes come and go. Each test writes as ckpool does.
-import { renameSync, truncateSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestPool, userLine, type TestPool } from './pool.fixture.js';
 
@@ -43,6 +44,26 @@ describe('a reading stored ahead of a long stretch', () => {
     pool.pass('anna', 450);
     await pool.untilIdle(third);
     expect(await pool.counts()).toEqual({ anna: 450n });
+  });
+});
+
+describe('a rotation', () => {
+  test('that compresses a log which was read half has every line of it read once', async () => {
+    pool.pass('anna', 100);
+    pool.say('Solved and confirmed block 7 by anna.rig');
+    await pool.untilIdle(await pool.start());
+    pool.pass('anna', 130);
+    pool.say('Solved and confirmed block 8 by anna.rig');
+    writeFileSync(`${pool.log_file}.1.gz`, gzipSync(readFileSync(pool.log_file)));
+    unlinkSync(pool.log_file);
+    pool.pass('anna', 150);
+    pool.say('Solved and confirmed block 9 by anna.rig');
+    const daemon = await pool.start();
+    await pool.untilIdle(daemon);
+    pool.clock.add(120_000);
+    await pool.untilIdle(daemon);
+    expect((await pool.rows('snapshots')).map((row) => [row['height'], row['total_difference']])).toEqual([[7n, 100n], [8n, 30n], [9n, 20n]]);
+    expect(await ofKind('log_gap')).toEqual([]);
   });
 });
 
@@ -174,6 +195,29 @@ describe('commits', () => {
     const [cursor] = await pool.rows('log_cursors');
     const { statSync } = await import('node:fs');
     expect(cursor).toMatchObject({ file_offset: BigInt(statSync(pool.log_file).size) });
+  });
+});
+
+describe('names', () => {
+  test('that are no UTF-8, and would look the same as text, are users of their own from their first line on (D-28)', async () => {
+    const names = [Buffer.from([0x31, 0xff]), Buffer.from([0x31, 0xfe])];
+    const pass = (...counts: number[]): void => counts.forEach((count, index) => {
+      const file = Buffer.concat([Buffer.from(path.join(pool.directory, 'users/')), names[index]!]);
+      writeFileSync(file, `{"lastupdate": 1, "shares": ${count}}\n`);
+      appendFileSync(pool.log_file, Buffer.from(`[2026-11-20 09:00:00.000] User ${names[index]!.toString('latin1')}:{"shares": ${count}}\n`, 'latin1'));
+    });
+    const daemon = await pool.start();
+    pass(10, 3);
+    pool.say('Solved and confirmed block 7 by x');
+    await pool.untilIdle(daemon);
+    pass(15, 4);
+    pool.say('Solved and confirmed block 8 by x');
+    await pool.untilIdle(daemon);
+    expect(await pool.counts()).toEqual({ '1\xff': 15n, '1\xfe': 4n });
+    const rows = await pool.database.knex('snapshot_shares').join('users', 'users.id', 'user_id')
+      .orderBy(['snapshot_id', 'name']).select<{ name: Buffer; difference: bigint }[]>('name', 'difference');
+    expect(rows.map(({ name, difference }) => [name.toString('latin1'), difference]))
+      .toEqual([['1\xfe', 3n], ['1\xff', 10n], ['1\xfe', 1n], ['1\xff', 5n]]);
   });
 });
 

@@ -1,6 +1,6 @@
 // What miners and an operator are promised where share logs are read beside ckpool's counters, on pools that are
 // never quiet, whose clocks jump, whose files fall and whose share logs are switched off.
-import { unlinkSync } from 'node:fs';
+import { statSync, truncateSync, unlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { integer, smallInteger } from '../shared/database/database.js';
 import { logPosition } from '../shared/units.js';
@@ -135,6 +135,39 @@ test('`once` ends without ckpool.log though the share logs prove a block, and sa
   let steps = 0;
   while ((await daemon.step()) === 'progress') expect(steps += 1).toBeLessThan(50);
   expect(daemon.waitsFor()).toEqual([expect.stringContaining('ckpool.log (key "logfile") does not exist')]);
+});
+
+describe('complete-to', () => {
+  test('waits for shares that were written since they were read last: a block without a line is proved by them', async () => {
+    const { ckpool, solve } = played;
+    let armed = false;
+    let found = false;
+    // Just before the node names its tip: after the latest look at the share logs, and before the next is due.
+    const chainInfo = async (): ReturnType<typeof pool.chain.node.chainInfo> => {
+      if (armed && !found) {
+        found = true;
+        const { size } = statSync(pool.log_file);
+        await solve(anna);
+        truncateSync(pool.log_file, size); // Its line never reaches the log.
+        pool.clock.add(-450);
+      }
+      return pool.chain.node.chainInfo();
+    };
+    const daemon = await pool.start({}, { node: { ...pool.chain.node, chainInfo } });
+    ckpool.share(anna, 50n);
+    await rest(pool, daemon);
+    await pool.untilIdle(daemon);
+    armed = true;
+    for (let steps = 0; steps < 40; steps++) {
+      await daemon.step();
+      const decided = (await roundsOf(pool))[4] ?? null;
+      if ((await scanned()).complete >= 4) expect(decided).not.toBeNull();
+    }
+    expect(found).toBe(true);
+    await rest(pool, daemon);
+    expect((await scanned()).complete).toBe(4);
+    expect(await roundsOf(pool)).toEqual({ 4: { quality: 'exact', anna: 58 } });
+  });
 });
 
 describe('fault 39: whatever the clocks say', () => {

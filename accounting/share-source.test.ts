@@ -2,6 +2,7 @@
 // drawn: no work is lost, paid twice or given to a later block's round.
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../shared/database/database.js';
 import { OutsideFailure } from '../shared/errors.js';
@@ -102,6 +103,33 @@ describe('when share logs begin', () => {
     pass();
     await rest(pool, again);
     expect(await roundsOf(pool)).toMatchObject({ 4: { anna: 16 + added, bert: 16 } });
+  });
+});
+
+describe('when a share log is compressed', () => {
+  test('what was read of it counts once, and what it has grown since is counted too', async () => {
+    const { ckpool, pass, solve } = provable(true);
+    pass();
+    ckpool.share(anna, 100n);
+    pass();
+    await rest(pool, await pool.start());
+    expect(await countedWork(pool)).toMatchObject({ anna: 100 });
+    ckpool.share(bert, 30n);
+    const plain = readdirSync(pool.directory, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.sharelog')).map((file) => path.join(pool.directory, file));
+    expect(plain).not.toEqual([]);
+    ckpool.refresh(); // Shares go to another file from here on.
+    for (const file of plain) {
+      writeFileSync(`${file}.gz`, gzipSync(readFileSync(file)));
+      rmSync(file);
+    }
+    const daemon = await pool.start();
+    await rest(pool, daemon);
+    expect(await countedWork(pool)).toEqual({ anna: 100, bert: 30 });
+    await solve(anna);
+    pass();
+    await rest(pool, daemon);
+    expect(await roundsOf(pool)).toEqual({ 4: { quality: 'exact', anna: 108, bert: 30 } });
   });
 });
 

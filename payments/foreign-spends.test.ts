@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { forEachDatabase } from '../lab/databases.js';
 import { payUntilIdle } from '../lab/payable-pool.js';
-import { earnedWorld, createPayingWorld, expectBooksAndChainAgree, stateOf, type PayingWorld } from '../lab/paying-world.js';
+import { earnedWorld, createPayingWorld, expectBooksAndChainAgree, stateOf, until, type PayingWorld } from '../lab/paying-world.js';
 import { satoshis } from '../shared/units.js';
 import type { UnspentOutput, WalletNode } from '../shared/bitcoind/node.js';
 import { auditLines } from './commands/audit.js';
 import { createPaymentsDaemon } from './daemon.js';
 import { openIncidents } from './edges/incident-store.js';
-import { changeOutputs } from './edges/transaction-store.js';
+import { changeOutputs, transactionOf } from './edges/transaction-store.js';
 import { watchForeignSpends } from './foreign-spends.js';
 import { payingMoves } from './paying/moves.js';
 import { payoutRequests } from './paying/requests.js';
@@ -25,10 +25,10 @@ async function spendByHand({ sim }: PayingWorld, coin: Outpoint, transactions = 
 const violations = async ({ context }: PayingWorld): Promise<string[]> =>
   (await auditLines(context)).filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
 
-async function resolveAll({ context }: PayingWorld): Promise<void> {
+async function resolveAll({ context }: PayingWorld, choice = 'resume'): Promise<void> {
   for (const incident of await openIncidents(context.database.knex)) {
     const decision = await payoutRequests['resolve']!(context, {
-      id: 1, action: 'resolve', arguments: { incident_id: incident.id, choice: 'resume' }, requested_by: 'test', requested_at: '',
+      id: 1, action: 'resolve', arguments: { incident_id: incident.id, choice }, requested_by: 'test', requested_at: '',
     });
     expect(decision.outcome).toBe('done');
     await context.database.transaction(async (transaction) => { await decision.write?.(transaction); });
@@ -89,6 +89,23 @@ forEachDatabase('coins of the pool that somebody else spends', (open) => {
     await expectBooksAndChainAgree(world);
   });
 
+  it('the coins of a payout that died: the one that was told with it is no news, the others are', async () => {
+    const world = await earnedWorld(await open());
+    const { context } = world;
+    await until(context, 'prepare');
+    const { inputs } = (await transactionOf(context.database.knex, 1))!;
+    expect(inputs).toHaveLength(2);
+    await spendByHand(world, inputs[0]!);
+    await world.bury(6);
+    await payUntilIdle(context);
+    expect(await stateOf(world)).toBe('held');
+    await resolveAll(world, 'release');
+    expect(await watchForeignSpends(context)).toBe('idle');
+    await spendByHand(world, inputs[1]!);
+    expect(await watchForeignSpends(context)).toBe('progress');
+    expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend', stops_paying: true }]);
+  });
+
   it('a coinbase that vanishes in a reorganisation while it is looked at accuses nobody', async () => {
     const world = await earnedWorld(await open());
     const { context, sim } = world;
@@ -98,6 +115,27 @@ forEachDatabase('coins of the pool that somebody else spends', (open) => {
     } };
     expect(await watchForeignSpends({ ...context, node })).toBe('idle');
     expect(await openIncidents(context.database.knex)).toEqual([]);
+  });
+
+  it('is noticed by a daemon that runs, at the next block, before it pays anybody', async () => {
+    const world = await earnedWorld(await open());
+    const { context, facts } = world;
+    const daemon = createPaymentsDaemon(context, { lease: context.lease, paying: payingMoves.slice(0, 2), requests: {} });
+    const pass = async (one: typeof daemon) => {
+      await facts.complete();
+      while ((await one.step()) === 'progress');
+      context.clock.advance(context.config.check_mature_period_ms);
+    };
+    await pass(daemon);
+    await world.bury(1);
+    await pass(daemon);
+    expect(await openIncidents(context.database.knex)).toEqual([]);
+    const [coin] = await matureCoins(world);
+    await spendByHand(world, coin!);
+    await pass(daemon);
+    expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend' }]);
+    await pass(createPaymentsDaemon(context, { lease: context.lease, paying: payingMoves, requests: {} }));
+    expect(await stateOf(world)).toBeUndefined();
   });
 
   it('a pass in which nothing has changed asks the node three times at most', async () => {

@@ -5,6 +5,7 @@ import { openPayments, type TestPayments } from '../lab/payments-context.js';
 import { createSimulatedNode } from '../lab/simulated-node.js';
 import type { Config } from '../shared/config.js';
 import type { Database } from '../shared/database/database.js';
+import { satoshis, type BlockHash } from '../shared/units.js';
 import { printable } from '../shared/username.js';
 import { blockLines } from './commands/blocks.js';
 import { factsAndLedgerChecks } from './commands/audit-checks.js';
@@ -104,6 +105,55 @@ describe('settling', () => {
       expect(await settleAll(payments)).toBe(1);
     });
 
+    it('takes for the reward what the coinbase pays to the pool: every output of it, and no donation (D-37)', async () => {
+      const { simulated, address, elsewhere, facts, payments, mature } = await pool(await open());
+      await facts.work({ alice: 1 });
+      await facts.line(simulated.mineBlock({ pays: [
+        { address: elsewhere, amount: satoshis(700_000_000n) }, { address, amount: satoshis(4_000_000_000n) },
+        { address, amount: satoshis(300_000_000n) },
+      ] }));
+      await mature();
+      expect(await settleAll(payments)).toBe(1);
+      expect(await owed(payments)).toEqual({ alice: 4_300_000_000 });
+    });
+
+    it('credits nothing that left the chain while it was being read', async () => {
+      const { simulated, facts, payments, mine, mature, elsewhere } = await pool(await open());
+      await facts.work({ alice: 6 });
+      await facts.line(mine());
+      await mature();
+      const node = { ...payments.node, blockWithCoinbase: async (hash: BlockHash) => {
+        const block = await payments.node.blockWithCoinbase(hash);
+        simulated.reorg(101, 102, elsewhere);
+        return block;
+      } };
+      await expect(settle({ ...payments, node })).rejects.toMatchObject({ kind: 'retry' });
+      expect(await owed(payments)).toEqual({});
+      await facts.complete();
+      expect(await settleAll(payments)).toBe(1);
+      expect(await states(payments)).toEqual(['orphaned']);
+    });
+
+    it('orphans nothing that came back while it was being looked at', async () => {
+      const { simulated, facts, payments, mine, mature, elsewhere } = await pool(await open());
+      await facts.work({ alice: 6 });
+      const block = mine();
+      await facts.line(block);
+      const [rival] = simulated.reorg(1, 2, elsewhere);
+      await mature();
+      const { height } = (await payments.node.header(block))!;
+      const node = { ...payments.node, blockHashAt: async (at: typeof height) => {
+        const answer = await payments.node.blockHashAt(at);
+        if (at === height) simulated.invalidate(rival!);
+        return answer;
+      } };
+      await expect(settle({ ...payments, node })).rejects.toMatchObject({ kind: 'retry' });
+      expect(await states(payments)).toEqual(['immature']);
+      await mature();
+      expect(await settleAll(payments)).toBe(1);
+      expect(await states(payments)).toEqual(['credited']);
+    });
+
     it('carries the reward of a round without work to the next one with work (D-5)', async () => {
       const { facts, payments, mine, mature } = await pool(await open(), { pool_fee_ppm: 10_000n });
       await facts.line(mine());
@@ -162,9 +212,13 @@ describe('settling', () => {
 
     it('does not settle above what accounting has read, or what it read on another branch', async () => {
       const { simulated, facts, payments, mine, elsewhere } = await pool(await open());
+      simulated.mine(1, elsewhere);
+      await facts.complete();
       await facts.work({ alice: 1 });
       await facts.line(mine());
+      simulated.mine(100, elsewhere);
       expect(await settle(payments)).toBe('idle');
+      expect(payments.waits.current()[0]?.sentence).toContain('has not read log and chain up to it yet');
       simulated.mine(1, elsewhere);
       await facts.complete();
       simulated.reorg(1, 120, elsewhere);
@@ -227,6 +281,23 @@ describe('settling', () => {
       await expect(payments.database.knex('ledger_entries').delete()).rejects.toThrow('append-only');
     });
 
+    it('keeps what was credited when a block is deleted from the facts, and never credits it again (D-16)', async () => {
+      const { facts, payments, mine, mature } = await pool(await open());
+      await facts.work({ alice: 1 });
+      const hash = mine();
+      await facts.line(hash);
+      await mature();
+      expect(await settleAll(payments)).toBe(1);
+      const { knex } = payments.database;
+      await knex('blocks').delete();
+      for (const table of ['users', 'rounds']) await expect(knex(table).delete()).rejects.toMatchObject({ kind: 'refused' });
+      expect(await owed(payments)).toEqual({ alice: 5_000_000_000 });
+      await facts.withoutLine(hash); // Accounting finds it in the chain again.
+      await mature();
+      expect(await settleAll(payments)).toBe(0);
+      expect(await owed(payments)).toEqual({ alice: 5_000_000_000 });
+    });
+
     it('credits an orphan that comes back, with an empty round, exactly once', async () => {
       const { simulated, facts, payments, mine, mature, elsewhere, watch } = await pool(await open());
       await facts.work({ alice: 6 });
@@ -287,7 +358,7 @@ describe('a credited block that leaves the chain', () => {
     });
 
     it('is given back in full when it returns', async () => {
-      const { simulated, facts, payments, watch, block, before, elsewhere } = await lost(await open());
+      const { simulated, address, facts, payments, mature, watch, block, before, elsewhere } = await lost(await open());
       await watch(payments);
       let tip = block;
       for (let depth = 0; depth < 110; depth += 1) tip = simulated.mineBlock({ on: tip, pays: elsewhere });
@@ -297,6 +368,35 @@ describe('a credited block that leaves the chain', () => {
       expect(await owed(payments)).toEqual(before);
       expect(await states(payments)).toEqual(['credited', 'credited']);
       expect(await violations(payments)).toEqual([]);
+      // Lost once more: what it had given is taken back once, and a person is asked again.
+      await facts.work({ alice: 1 });
+      await facts.line(simulated.mineBlock({ on: tip, pays: address }));
+      await mature();
+      expect(await settleAll(payments)).toBe(1);
+      const since = await owed(payments);
+      simulated.reorg(212, 213, elsewhere);
+      await facts.complete();
+      while ((await watch(payments)) === 'progress');
+      expect(await states(payments)).toEqual(['credited', 'lost', 'lost']);
+      expect(await owed(payments)).toEqual({ alice: 0, bob: 0 });
+      expect(since['alice']).toBeGreaterThan(before['alice']!);
+      expect((await accountBalances(payments.database.knex)).orphan_loss).toBe(0n);
+      expect(await violations(payments)).toEqual([]);
+    });
+
+    it('is not taken for lost when it comes back while it is looked at', async () => {
+      const { simulated, payments, watch, block } = await lost(await open());
+      const { height } = (await payments.node.header(block))!;
+      const rival = await payments.node.blockHashAt(height);
+      const node = { ...payments.node, blockHashAt: async (at: typeof height) => {
+        const answer = await payments.node.blockHashAt(at);
+        if (at === height) simulated.invalidate(rival!);
+        return answer;
+      } };
+      await expect(watch({ ...payments, node })).rejects.toMatchObject({ kind: 'retry' });
+      expect(await watch(payments)).toBe('idle');
+      expect(await states(payments)).toEqual(['credited', 'credited']);
+      expect(await openIncidents(payments.database.knex)).toEqual([]);
     });
 
     it('is not taken for lost while the node does not answer or catches up (D-4)', async () => {

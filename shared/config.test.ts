@@ -188,7 +188,7 @@ describe('fault 41: faults are sentences with file, key, value and rule', () => 
     ['half a day', { sharelog_keep_days: 0.5 }, /sharelog_keep_days is 0\.5;/],
     ['days in quotes', { sharelog_keep_days: '30' }, /sharelog_keep_days is "30"; .*without quotes/],
     ['misspelt days', { sharelog_keep_day: 3 }, /parser\.sharelog_keep_day is not .*mean sharelog_keep_days\?$/],
-    ['a sql login missing', { sql: { host: 'db' } }, /parser\.sql\.auth is missing/],
+    ['a sql login missing, for none is taken by itself (D-32)', { sql: { host: 'db' } }, /parser\.sql\.auth is missing/],
     ['a fee that never fits', { max_fee_rate: '0.00000001' }, /fallback_fee_rate is above parser\.max_fee_rate/],
     ['payments in a database of its own', { payments: { sql: { auth: 'x' } } }, /would not share a database/],
     ['a name that is no name', { sql: { auth: 'a', database: 'a`b' } }, /parser\.sql\.database is "a`b";/],

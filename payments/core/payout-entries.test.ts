@@ -22,6 +22,7 @@ it('a fee that was not withheld as it was paid is refused, and the pool never be
   const payout = { user_id: 1, planned_sats: satoshis(1_000n), network_fee_sats: satoshis(10n) };
   expect(() => payEntries([payout], 'miners', satoshis(11n))).toThrow(/withheld/);
   expect(() => payEntries([payout], 'pool', satoshis(10n))).toThrow(/withheld/);
+  expect(payEntries([payout], 'miners', satoshis(10n)).filter(({ user_id }) => user_id === null)).toEqual([]);
   expect(payEntries([{ ...payout, network_fee_sats: satoshis(0n) }], 'pool', satoshis(10n)))
     .toContainEqual({ account: 'pool_fee', user_id: null, amount_sats: -10n });
 });

@@ -10,6 +10,7 @@ import { payoutAddresses } from '../edges/address-store.js';
 import { openIncidents } from '../edges/incident-store.js';
 import { accountBalances, minerBalances, postEvent } from '../edges/ledger-store.js';
 import { transactionOf } from '../edges/transaction-store.js';
+import { settle } from '../settle.js';
 import { payoutRequests } from './requests.js';
 
 forEachDatabase('paying', (open) => {
@@ -55,6 +56,20 @@ forEachDatabase('paying', (open) => {
     await payUntilIdle(context);
     expect(await stateOf(world)).toBe('final');
     expect(await spendsOnChain(sim)).toHaveLength(1);
+    await expectBooksAndChainAgree(world);
+  });
+
+  it('a payout that confirmed and was spent on before anybody looked is paid already, whatever -25 says', async () => {
+    const world = await earnedWorld(await open());
+    const { sim } = world;
+    await until(world.context, 'prepare');
+    await sim.node.broadcast((await transactionOf(world.context.database.knex, 1))!.raw_hex);
+    await world.bury(6);
+    // As the node answers once its users have moved every output on.
+    const node = { ...sim.node, unspentOutput: async () => null, broadcast: async () => ({ outcome: 'inputs_missing' as const }) };
+    expect(await payUntilIdle({ ...world.context, node })).toEqual(['broadcast', 'watch', 'watch']);
+    expect(await stateOf(world)).toBe('final');
+    expect(await openIncidents(world.context.database.knex)).toEqual([]);
     await expectBooksAndChainAgree(world);
   });
 
@@ -179,9 +194,16 @@ forEachDatabase('paying', (open) => {
     const { context, sim, alice, operator } = world;
     await world.earn({ [alice]: 100, 'not an address\x1b[2J': 100, [operator]: 100, [sim.foreignAddress('witness-2')]: 100 });
     await world.mature();
-    sim.conditions.faults = (method) => (method === 'address' ? 'request_lost' : null);
-    await expect(payUntilIdle(context)).rejects.toBeInstanceOf(OutsideFailure);
-    expect((await payoutAddresses(context.database.knex)).size).toBe(0);
+    // The first call asks for the pool's own script; each later one for a miner's.
+    for (const silent of [1, 2, 3, 4]) {
+      for (const asked of ['address', 'isMine'] as const) {
+        let calls = 0;
+        sim.conditions.faults = (method) => (method === asked && ++calls === silent ? 'request_lost' : null);
+        if (asked === 'isMine' && silent > 3) continue;
+        await expect(payUntilIdle(context)).rejects.toBeInstanceOf(OutsideFailure);
+        expect((await payoutAddresses(context.database.knex)).size).toBe(0);
+      }
+    }
     sim.conditions.faults = null;
     await payUntilIdle(context);
     await world.bury(6);
@@ -231,6 +253,35 @@ forEachDatabase('paying', (open) => {
     for (const user of await minerBalances(context.database.knex)) {
       expect(user).toMatchObject({ network_fee_sats: 0n, balance_sats: 0n, paid_sats: user.earned_sats });
     }
+  });
+
+  it('with network_fee "pool" a fee that is promised to a payout under way is not promised again', async () => {
+    const world = await earnedWorld(await open(), { network_fee_from: 'pool' });
+    const { context } = world;
+    const give = async (amount: bigint): Promise<void> => context.database.transaction((transaction) => postEvent(transaction, {
+      kind: 'settle', cause: `test ${amount}`, round_id: null, batch_id: null, detail: 'test', occurred_at: '2026-01-01 00:00:00.000',
+      entries: [{ account: 'coinbase', user_id: null, amount_sats: satoshis(-amount) }, { account: 'pool_fee', user_id: null, amount_sats: satoshis(amount) }],
+    }));
+    await give(350n); // Enough for one payout, not for two.
+    await world.earn({});
+    await world.mature();
+    await payUntilIdle(context);
+    expect(await stateOf(world)).toBe('broadcast');
+    // Blocks that leave it in the mempool.
+    await world.facts.work({ [world.alice]: 1 });
+    await world.facts.line(world.sim.mineBlock({ pays: world.pool_address, transactions: [] }));
+    await world.facts.withoutLine(world.sim.mineBlock({ pays: world.pool_address, transactions: [] })); // A coin for the fee.
+    for (let blocks = 0; blocks < 100; blocks += 1) world.sim.mineBlock({ pays: world.sim.foreignAddress(), transactions: [] });
+    await world.facts.complete();
+    while ((await settle(context)) === 'progress');
+    for (const state of ['broadcast', 'confirmed']) {
+      await payUntilIdle(context);
+      expect([await stateOf(world), await stateOf(world, 2)]).toEqual([state, undefined]);
+      expect(context.waits.current().map(({ sentence }) => sentence).join()).toMatch(/fee account/);
+      await world.bury(1);
+    }
+    await give(1_000n);
+    expect(await payUntilIdle(context)).toEqual(['plan', 'prepare', 'broadcast']);
   });
 
   it('a process that was replaced writes nothing any more', async () => {

@@ -150,6 +150,21 @@ forEachDatabase('deep reorganisations', (open) => {
     expect(await stateOf(world)).toBe('final');
     expect(await violations(world)).toEqual([]);
     await expectBooksAndChainAgree(world);
+
+    // A later payout of hers is given up: what the pool has lost is not taken from what she earned since.
+    await facts.work({ [alice]: 1 });
+    await facts.line(sim.mineBlock({ pays: world.pool_address }));
+    await world.mature();
+    await until(context, 'prepare');
+    const [coin] = (await transactionOf(context.database.knex, 2))!.inputs;
+    sim.mineBlock({ transactions: [await sim.node.sign(await sim.node.createTransaction([coin!],
+      [{ address: sim.foreignAddress(), amount: satoshis(coin!.amount - 10_000n) }]))] });
+    await world.bury(6);
+    await untilQuiet(world);
+    expect(await stateOf(world, 2)).toBe('held');
+    await resolve(world, 'release');
+    expect(await accountBalances(context.database.knex)).toMatchObject({ orphan_loss: -5_000_000_000n, reserved: 0n });
+    expect((await minerBalances(context.database.knex)).find(({ name }) => name === alice)?.balance_sats).toBe(5_000_000_000n);
   });
 
   it('a payout that spends the change of a payout proved dead is dead as well, and a person is asked', async () => {

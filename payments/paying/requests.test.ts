@@ -3,11 +3,14 @@ import { forEachDatabase } from '../../lab/databases.js';
 import { createPayablePool, payingStep, payUntilIdle } from '../../lab/payable-pool.js';
 import { createSimulatedNode } from '../../lab/simulated-node.js';
 import type { Database } from '../../shared/database/database.js';
+import { satoshis } from '../../shared/units.js';
 import { askPayments } from '../commands/ask.js';
 import { incidentReport } from '../commands/resolve.js';
+import { coinKey } from '../core/coin-choice.js';
 import { batchById } from '../edges/batch-store.js';
 import { incidentById, openIncidents, raiseIncident } from '../edges/incident-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
+import { transactionOf } from '../edges/transaction-store.js';
 import { payoutRequests } from './requests.js';
 
 async function createWorld(database: Database) {
@@ -55,6 +58,48 @@ forEachDatabase("an operator's word", (open) => {
       expect(user).toMatchObject({ reserved_sats: 0n, paid_sats: 0n, balance_sats: user.earned_sats });
     }
     expect((await sim.node.walletSpends(null)).filter(({ confirmations }) => confirmations > 0)).toEqual([]);
+  });
+
+  it('the other coins of a payout that died pay its users in the next one', async () => {
+    const pool = await createWorld(await open());
+    const { context, sim } = pool;
+    await pool.earn({ [sim.foreignAddress()]: 3, [sim.foreignAddress()]: 2 });
+    await pool.mature();
+    while ((await payingStep(context)) !== 'prepare');
+    const { inputs } = (await transactionOf(context.database.knex, 1))!;
+    expect(inputs).toHaveLength(2);
+    sim.mineBlock({ transactions: [await sim.node.sign(await sim.node.createTransaction(inputs.slice(0, 1),
+      [{ address: sim.foreignAddress(), amount: satoshis(inputs[0]!.amount - 10_000n) }]))] });
+    await pool.bury(6);
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    await context.lease.release();
+    expect(await ask(context, 1, 'release')).toMatchObject({ outcome: 'done' });
+    await context.lease.tryTake();
+    await pool.earn({}); // Its coin alone is less than anybody is owed.
+    await pool.mature();
+    expect(await payUntilIdle(context)).toEqual(['plan', 'prepare', 'broadcast']);
+    expect((await transactionOf(context.database.knex, 2))!.inputs.map(coinKey)).toContain(coinKey(inputs[1]!));
+  });
+
+  it('a held payout that a miner took all the same is not released; retry follows it, and it is paid once', async () => {
+    const pool = await createWorld(await open());
+    const { context, sim } = pool;
+    while ((await payingStep(context)) !== 'prepare');
+    sim.conditions.relay_fee_rate = satoshis(5_000_000n);
+    await payUntilIdle(context);
+    context.clock.advance(25 * 60 * 60 * 1000);
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    sim.mineBlock({ transactions: [(await transactionOf(context.database.knex, 1))!.raw_hex] });
+    await context.lease.release();
+    expect(await ask(context, 1, 'release')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('is in the chain') });
+    expect(await ask(context, 1, 'retry')).toMatchObject({ outcome: 'done' });
+    await context.lease.tryTake();
+    await pool.bury(6);
+    await payUntilIdle(context);
+    expect((await batchById(context.database.knex, 1))?.state).toBe('final');
+    for (const user of await minerBalances(context.database.knex)) {
+      expect(user).toMatchObject({ balance_sats: 0n, paid_sats: user.earned_sats - user.network_fee_sats });
+    }
   });
 
   it('retry of a payout that stays dead holds it again, as an incident of its own', async () => {

@@ -103,12 +103,12 @@ describe('an answer that is none: what is not known to have failed is unknown', 
     expect((await failureOf(nodeAt((server.address() as AddressInfo).port).broadcast('00'))).kind).toBe('unknown');
   });
 
-  it('an answer that never comes: unknown, in bounded time', async () => {
+  it('an answer that never comes: unknown, in bounded time (D-34)', async () => {
     const node = await stub(() => undefined, 150);
     expect(await failureOf(node.broadcast('00'))).toMatchObject({ kind: 'unknown', code: 'ESOCKETTIMEDOUT' });
   });
 
-  it('an answer that drips for ever: unknown, in bounded time', async () => {
+  it('an answer that drips for ever: unknown, in bounded time (D-34)', async () => {
     let drip: NodeJS.Timeout | undefined;
     const node = await stub((_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });

@@ -55,7 +55,10 @@ forEachDatabase('the lease', (open) => {
     const database = await open();
     const first = createLease(database, 'accounting_lease', 'a');
     await first.tryTake();
+    const { epoch } = first;
     await first.release();
+    // What a fence says that was sent before the release and arrives after it.
+    expect(await database.knex('accounting_lease').where({ id: 1, epoch: epoch! }).update({ expires_at_ms: 1 })).toBe(0);
     await expect(first.renew()).rejects.toBeInstanceOf(LeaseLost);
     expect(await createLease(database, 'accounting_lease', 'b').tryTake()).toBe(true);
   });

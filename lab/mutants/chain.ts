@@ -1,0 +1,103 @@
+// Planted bugs in how blocks are found: what is ours, which line belongs to it, how far log and chain are known.
+import { onSqlite, tests, type Mutant } from './mutant.js';
+
+const follow = (title?: string) => tests('accounting/follow-chain.test.ts', title);
+
+export const chain: readonly Mutant[] = [
+  {
+    name: 'first-output-is-the-reward',
+    harm: 'Of a coinbase that pays the pool in two outputs one is nobody\'s.',
+    file: 'accounting/core/own-block.ts',
+    find: 'outputs.map((output) => output.amount)',
+    replacement: 'outputs.slice(0, 1).map((output) => output.amount)',
+    catchers: [tests('accounting/core/own-block.test.ts')],
+  },
+  {
+    name: 'any-anchor-sets-the-floor',
+    harm: 'A forged line that names an old block makes what the address mined before the pool the miners\' money.',
+    file: 'accounting/core/floor.ts',
+    find: '<= day_ms;',
+    replacement: '<= Infinity;',
+    catchers: [tests('accounting/core/floor.test.ts')],
+  },
+  {
+    name: 'height-instead-of-hash',
+    harm: 'After a reorganisation the blocks of the other branch are never looked at: theirs are lost, ours stay that are none.',
+    file: 'accounting/follow-chain.ts',
+    find: 'if (at_cursor !== scan.cursor_hash) return walkBack(scan, target);',
+    replacement: 'if (at_cursor === null) return walkBack(scan, target);',
+    catchers: [follow()],
+  },
+  {
+    name: 'branch-scanned-through-a-reorg',
+    harm: 'Blocks of two branches are taken for one chain: one found in between is never looked at.',
+    file: 'accounting/follow-chain.ts',
+    find: 'if (!block || block.previous_hash !== below) break;',
+    replacement: 'if (!block) break;',
+    catchers: [follow()],
+  },
+  {
+    name: 'node-that-catches-up-is-believed',
+    harm: 'A node that downloads the chain says no to true blocks: their lines become unverified.',
+    file: 'accounting/follow-chain.ts',
+    find: 'if (!info.synced) {',
+    replacement: 'if (!info.synced && options.once) {',
+    catchers: [follow()],
+  },
+  {
+    name: 'complete-without-the-log',
+    harm: 'Payments settles a block although its line, and its work, are still to be read.',
+    file: 'accounting/follow-chain.ts',
+    find: 'const unread = logIsUnread();\n    if (unread !== null) return unread;\n    if ((await shares',
+    replacement: 'if ((await shares',
+    catchers: [follow('complete-to')],
+  },
+  {
+    name: 'complete-with-a-newer-tip',
+    harm: 'A tip is vouched for that came after the log was read: its block is settled without its work.',
+    file: 'accounting/follow-chain.ts',
+    find: '      const complete = { height: tip.tip_height, hash: tip.tip_hash };',
+    replacement: '      const newest = await node.chainInfo();\n      const complete = { height: newest.tip_height, hash: newest.tip_hash };',
+    catchers: [follow('complete-to')],
+  },
+  {
+    name: 'late-line-called-unverified',
+    harm: 'A block line is given up before its block had time to be seen.',
+    file: 'accounting/follow-chain.ts',
+    find: 'const judged_until_ms = tip.noted_ms - options.pairing_wait_ms;',
+    replacement: 'const judged_until_ms = clock.now_ms();',
+    catchers: [follow()],
+  },
+  {
+    name: 'complete-while-a-share-is-unread',
+    harm: 'Payments settles a round while shares of it are still in files that nobody read.',
+    file: 'accounting/follow-chain.ts',
+    find: 'const read = read_at_ms !== null && (options.once || read_at_ms >= tip.noted_monotonic_ms);',
+    replacement: 'const read = read_at_ms !== null;',
+    catchers: [tests('accounting/share-promises.test.ts', 'complete-to')],
+  },
+  {
+    name: 'orphan-stays-active',
+    harm: 'A block that a reorganisation threw out is shown as one of the chain.',
+    file: 'accounting/edges/scan-store.ts',
+    find: "    await transaction('blocks').where('height', '>', fork.height).where('active', 1).update({ active: 0 });\n",
+    replacement: '',
+    catchers: [follow()],
+  },
+  {
+    name: 'line-before-the-parent-pairs',
+    harm: 'A line forged before the block was even begun gives the block the work of a shorter round.',
+    file: 'accounting/core/pairing.ts',
+    find: 'block.parent_anchor === null || line.position > block.parent_anchor;',
+    replacement: 'block.parent_anchor !== undefined || line.position > 0n;',
+    catchers: [tests('accounting/core/pairing.test.ts')],
+  },
+  {
+    name: 'proven-block-takes-any-line',
+    harm: 'A block proved by its share takes the line of another finder: a forger moves the cut.',
+    file: 'accounting/core/pairing.ts',
+    find: 'line.height === block.height && line.finder === block.solver!.worker)',
+    replacement: 'line.height === block.height)',
+    catchers: [tests('accounting/core/pairing.test.ts'), onSqlite('accounting/share-recordings.test.ts', 'forged solve-lines')],
+  },
+];
