@@ -5,6 +5,7 @@
 // that found nothing to do is repeated after `check_mature_period_ms`; until then only the lease and the
 // operators' requests are looked at.
 import type { Daemon } from '../shared/daemon.js';
+import { OutsideFailure } from '../shared/errors.js';
 import { lease_duration_ms, type DaemonLease } from '../shared/database/lease.js';
 import type { NamedMove, PaymentsContext, RequestHandler } from './context.js';
 import { chainScan } from './edges/facts.js';
@@ -38,12 +39,26 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
    * at once for each tip and each complete-to. A restored database learns of blocks while the tip stands still.
    */
   let looked_at: string | null = null;
+  /** A transaction of ours failed, and how it ended may not be known. */
+  let undecided = false;
 
   async function step(): Promise<'progress' | 'idle'> {
-    if (clock.monotonic_ms() - renewed_at_ms >= renew_every_ms) {
+    try {
+      return await nextMove();
+    } catch (failure) {
+      undecided = failure instanceof OutsideFailure && failure.where === 'database';
+      throw failure;
+    }
+  }
+
+  async function nextMove(): Promise<'progress' | 'idle'> {
+    // A COMMIT that was cut off may still arrive. Until then it holds the row of the lease, so once that is
+    // renewed it has taken effect or never will, and what is read from then on holds.
+    if (undecided || clock.monotonic_ms() - renewed_at_ms >= renew_every_ms) {
       const started_ms = clock.monotonic_ms();
       await options.lease.renew();
       renewed_at_ms = started_ms;
+      undecided = false;
     }
     if ((await actOnRequest(context, options.requests)) === 'progress') {
       next_pass_ms = clock.monotonic_ms();
