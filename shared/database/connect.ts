@@ -182,6 +182,9 @@ const session = [
   'foreign_key_checks = 1',
   'unique_checks = 1',
   'autocommit = 1',
+  // A holder that vanished without a word (its machine, its network) would keep its locks, the lease's row
+  // among them, for the eight hours of the server's default.
+  `wait_timeout = ${silence_max_ms / 1000}`,
 ];
 
 function openMysql(settings: Extract<DatabaseSettings, { engine: 'mysql' }>): Knex {
