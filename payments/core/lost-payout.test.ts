@@ -51,10 +51,10 @@ describe('a payout that the ledger has lost', () => {
       const plan = groupByScript(owed).sort(largestFirst);
       const { draft } = draftPayout(plan, { ...terms, coins: [coin(total + over)], fee_rate: satoshis(fee_rate), pool_fee_sats: satoshis(0n) });
       fc.pre(draft !== null);
-      const outputs = [...draft!.outputs.map(({ amount, script: to }) => pays(amount, to)), ...(draft!.change_sats > 0n ? [pays(draft!.change_sats, pool_script)] : [])];
-      const booking = bookingOf({ coins: draft!.coins, outputs }, owed, terms);
+      const outputs = [...draft.outputs.map(({ amount, script: to }) => pays(amount, to)), ...(draft.change_sats > 0n ? [pays(draft.change_sats, pool_script)] : [])];
+      const booking = bookingOf({ coins: draft.coins, outputs }, owed, terms);
       if ('refused' in booking) throw new Error(booking.refused);
-      expect(booking.draft).toMatchObject({ planned_sats: draft!.planned_sats, change_sats: draft!.change_sats, network_fee_sats: draft!.network_fee_sats });
+      expect(booking.draft).toMatchObject({ planned_sats: draft.planned_sats, change_sats: draft.change_sats, network_fee_sats: draft.network_fee_sats });
       const balances = new Map(owed.map(({ user_id, balance_sats }) => [user_id, balance_sats]));
       for (const { users: members, fees, amount, planned_sats } of booking.draft.outputs) {
         expect(planned_sats - fees.reduce((sum, fee) => sum + fee, 0n)).toBe(amount);

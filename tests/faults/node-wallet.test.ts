@@ -10,12 +10,15 @@ import { createPaymentsDaemon } from '../../payments/daemon.js';
 import { minerBalances } from '../../payments/edges/ledger-store.js';
 import { openIncidents } from '../../payments/edges/incident-store.js';
 import { transactionOf } from '../../payments/edges/transaction-store.js';
+import { batch_states } from '../../payments/core/payout-state.js';
+import { batchesIn } from '../../payments/edges/batch-store.js';
+import { watchForeignSpends } from '../../payments/foreign-spends.js';
 import { payingMoves } from '../../payments/paying/moves.js';
 import { settle } from '../../payments/settle.js';
 import { createNode } from '../../shared/bitcoind/client.js';
 import type { Config } from '../../shared/config.js';
 import { runOnce } from '../../shared/daemon.js';
-import { satoshis } from '../../shared/units.js';
+import { satoshis, type BlockHash } from '../../shared/units.js';
 import {
   openEarnedPool, openRealPool, overpaid, receivedOnChain, say, signedSpend, spendsSince, startRealNode, stateOf, untilMove,
   type RealNode, type RealPool,
@@ -222,6 +225,38 @@ it.each([['before', false], ['after', true]] as const)(
     await payUntilIdle(pool.context);
     expect(await overpaid(pool)).toEqual([]);
   });
+
+it('fault 13: a payout that neither ledger nor mempool know, but the wallet does, stops a restored ledger from paying', async () => {
+  const lost = await prepared();
+  await real.restart(['-walletbroadcast=0']);
+  expect(await payingStep(lost.context)).toBe('broadcast');
+  await real.restart(['-walletbroadcast=0']);
+  expect(await real.regtest.rpc('getrawmempool')).toEqual([]);
+  // The same pool with a ledger of before: it knows the blocks, and owes what they gave.
+  const restored = await openRealPool(real, {}, lost.pool_address);
+  pools.push(restored);
+  const blocks = (await lost.database.knex('blocks').orderBy('height').select<{ hash: BlockHash }[]>('hash')).map(({ hash }) => hash);
+  for (const hash of blocks) {
+    await restored.facts.work({ [lost.alice]: 300, [lost.bob]: 100 });
+    await restored.facts.line(hash);
+  }
+  await restored.facts.work({ [restored.alice]: 1 });
+  await restored.earn({});
+  await restored.mature();
+  expect(await watchForeignSpends(restored.context)).toBe('progress');
+  expect((await openIncidents(restored.database.knex)).map(({ kind, subject }) => [kind, subject])).toEqual(blocks.map((hash) => ['foreign_spend', hash]));
+  expect(await payUntilIdle(restored.context)).toEqual(['check addresses']);
+  const [incident] = await openIncidents(restored.database.knex);
+  expect(await say(restored.context, incident!.id, 'book')).toMatchObject({ outcome: 'done' });
+  expect(await openIncidents(restored.database.knex)).toEqual([]);
+  await payUntilIdle(restored.context);
+  await restored.bury(6);
+  await payUntilIdle(restored.context);
+  expect((await batchesIn(restored.database.knex, batch_states)).map(({ state }) => state)).toEqual(['final', 'final']);
+  expect((await transactionOf(restored.database.knex, 1))!.txid).toBe(lost.txid);
+  expect(await overpaid(restored)).toEqual([]);
+  await real.restart();
+});
 
 it('fault 22: a node that restarts between signing and sending is given what was signed before anything else is planned', async () => {
   const pool = await prepared();

@@ -63,11 +63,11 @@ export async function startRealNode(more_arguments: readonly string[] = []): Pro
 }
 
 /** A pool that has found nothing yet. Its database is closed by the caller. */
-export async function openRealPool(real: RealNode, change: Partial<Config> = {}): Promise<RealPool> {
+export async function openRealPool(real: RealNode, change: Partial<Config> = {}, pool_address?: string): Promise<RealPool> {
   const database = await connect({ engine: 'sqlite', file: ':memory:' });
   await migrate(database);
   const nobody = await real.minerAddress();
-  const made = await createPayablePool(database, real, { pool: await real.newAddress(), nobody }, {
+  const made = await createPayablePool(database, real, { pool: pool_address ?? await real.newAddress(), nobody }, {
     fallback_fee_rate: satoshis(10_000n), ...change,
   });
   return { ...made, real, nobody, database, alice: await real.minerAddress(), bob: await real.minerAddress('legacy') };

@@ -53,7 +53,7 @@ it('fault 13: a database of yesterday pays nobody a second time, and `resolve N 
   const third = await small.earn();
   const before = await auditChain(small.ground.node, small.ground.pool_address);
   const lost = (await small.payouts())[1]!;
-  const change = (await small.database.knex('payout_transactions').where({ batch_id: 1 }).first<{ txid: string; change_index: number }>())!;
+  const change = (await small.database.knex('payout_transactions').where({ batch_id: 1 }).first<{ txid: string; change_index: number }>());
   const paid_before = await balances();
 
   restore(yesterday);
@@ -65,7 +65,7 @@ it('fault 13: a database of yesterday pays nobody a second time, and `resolve N 
   await until('both blocks to be credited again', 60_000, [accounting, payments], async () =>
     (await small.database.knex('rounds').whereIn('block_hash', [second.hash, third.hash])).length === 2);
   await small.bury(1);
-  const { coinbase_txid: coinbase } = (await small.database.knex('blocks').where({ hash: second.hash }).first<{ coinbase_txid: string }>())!;
+  const { coinbase_txid: coinbase } = (await small.database.knex('blocks').where({ hash: second.hash }).first<{ coinbase_txid: string }>());
   await until('both coins of the lost payout to be told', 60_000, [accounting, payments], async () => (await told()).length === 8);
   const unknown = 'was spent by a transaction that this ledger does not know: the database was restored from an older copy, or something else '
     + 'pays from this wallet. Nothing is paid until an operator has looked and resolved this incident.';
