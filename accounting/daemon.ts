@@ -49,10 +49,21 @@ export function createAccountingDaemon(
   let node_trouble: string | null = null;
   let requests_due_ms = 0;
   let renewed_ms: number | null = null;
+  /** A transaction of ours failed, and how it ended may not be known. */
+  let undecided = false;
   let said = '';
   let shares_first = true;
 
   async function step(): Promise<Outcome> {
+    try {
+      return await nextMove();
+    } catch (failure) {
+      undecided = failure instanceof OutsideFailure && failure.where === 'database';
+      throw failure;
+    }
+  }
+
+  async function nextMove(): Promise<Outcome> {
     await renewLease();
     if ((await source.move()) === 'progress') return 'progress';
     // A long log and long share logs take turns.
@@ -85,9 +96,12 @@ export function createAccountingDaemon(
 
   async function renewLease(): Promise<void> {
     const now_ms = clock.monotonic_ms();
-    if (renewed_ms !== null && now_ms - renewed_ms < renew_period_ms) return;
+    if (!undecided && renewed_ms !== null && now_ms - renewed_ms < renew_period_ms) return;
+    // A COMMIT that was cut off may still arrive. Until then it holds the row of the lease, so once that is
+    // renewed it has taken effect or never will, and what is read from then on holds.
     await context.lease.renew();
     renewed_ms = now_ms;
+    undecided = false;
   }
 
   async function chainMove(): Promise<Outcome> {

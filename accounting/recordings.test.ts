@@ -78,7 +78,7 @@ forEachDatabase('a busy pool', (open) => {
 });
 
 forEachDatabase('interrupted anywhere', (open, databases) => {
-  test('killed before or after any commit, the rows are those of an unbroken run (D-22)', async () => {
+  test('fault 1: killed before or after any commit, the rows are those of an unbroken run (D-22)', async () => {
     const busy = await unpackRecording('busy');
     const chunk_bytes = 256 * 1024;
     const unbroken = await open();

@@ -305,7 +305,7 @@ async function facts(database: Database) {
 }
 
 forEachDatabase('interrupted anywhere', (open, databases) => {
-  test('killed before or after any commit, share logs and log give the same rows', async () => {
+  test('fault 1: killed before or after any commit, share logs and log give the same rows', async () => {
     const { log_directory, log_file } = busy;
     node.setTip(null);
     const readOn = async (database: Database): Promise<boolean> => {

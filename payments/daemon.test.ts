@@ -78,7 +78,7 @@ describe('the payments daemon', () => {
       expect(satoshis(BigInt(line?.paid.replace('.', '') ?? 0) + BigInt(line?.network_fee.replace('.', '') ?? 0))).toBe(8_750_000_000n);
     });
 
-    it('does nothing twice when it dies after any of its steps and starts again (D-2)', async () => {
+    it('fault 2: does nothing twice when it dies after any of its steps and starts again (D-2)', async () => {
       const world = await worked(await open());
       for (let steps = 0; steps < 40; steps += 1) {
         // A new daemon each time: whatever the one before kept in memory is gone.
@@ -132,7 +132,7 @@ describe('the payments daemon', () => {
     it.each([
       ['another chain', { genesis_hash: 'ab'.repeat(32) }, 'genesis block'],
       ['another pool address', { pool_script: '0014' }, 'btcaddress has changed'],
-    ])('refuses %s than at its first start', async (_, stored, sentence) => {
+    ])('fault 15: refuses %s than at its first start', async (_, stored, sentence) => {
       const world = await worked(await open());
       const [[name, value]] = Object.entries(stored) as [[string, string]];
       await world.context.database.knex('settings').insert({ name, value, set_at: '2026-01-01 00:00:00.000' });
@@ -178,7 +178,7 @@ describe('the payments daemon', () => {
       expect((await outcomeOf(database, 'payments', strange))?.outcome).toBe('refused');
     });
 
-    it('writes nothing once another process has the lease', async () => {
+    it('fault 4: writes nothing once another process has the lease', async () => {
       const world = await worked(await open());
       await world.context.database.knex('payments_lease').update({ epoch: world.context.database.knex.raw('epoch + 1') });
       await expect(pass(world)).rejects.toMatchObject({ name: 'LeaseLost' });

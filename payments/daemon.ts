@@ -5,8 +5,8 @@
 // that found nothing to do is repeated after `check_mature_period_ms`; until then only the lease and the
 // operators' requests are looked at.
 import type { Daemon } from '../shared/daemon.js';
+import { OutsideFailure } from '../shared/errors.js';
 import { lease_duration_ms, type DaemonLease } from '../shared/database/lease.js';
-import type { BlockHash } from '../shared/units.js';
 import type { NamedMove, PaymentsContext, RequestHandler } from './context.js';
 import { chainScan } from './edges/facts.js';
 import { watchForeignSpends } from './foreign-spends.js';
@@ -34,14 +34,31 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
   ];
   let renewed_at_ms = clock.monotonic_ms();
   let next_pass_ms = renewed_at_ms;
-  /** What is expensive to look at, and can change only with the chain, is looked at once for each tip. */
-  let looked_at: BlockHash | null = null;
+  /**
+   * What is expensive to look at can change only with the chain or with what accounting has read of it: it is looked
+   * at once for each tip and each complete-to. A restored database learns of blocks while the tip stands still.
+   */
+  let looked_at: string | null = null;
+  /** A transaction of ours failed, and how it ended may not be known. */
+  let undecided = false;
 
   async function step(): Promise<'progress' | 'idle'> {
-    if (clock.monotonic_ms() - renewed_at_ms >= renew_every_ms) {
+    try {
+      return await nextMove();
+    } catch (failure) {
+      undecided = failure instanceof OutsideFailure && failure.where === 'database';
+      throw failure;
+    }
+  }
+
+  async function nextMove(): Promise<'progress' | 'idle'> {
+    // A COMMIT that was cut off may still arrive. Until then it holds the row of the lease, so once that is
+    // renewed it has taken effect or never will, and what is read from then on holds.
+    if (undecided || clock.monotonic_ms() - renewed_at_ms >= renew_every_ms) {
       const started_ms = clock.monotonic_ms();
       await options.lease.renew();
       renewed_at_ms = started_ms;
+      undecided = false;
     }
     if ((await actOnRequest(context, options.requests)) === 'progress') {
       next_pass_ms = clock.monotonic_ms();
@@ -53,11 +70,13 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
 
   async function pass(): Promise<'progress' | 'idle'> {
     const { tip_hash } = await requireSynced(context);
-    if (tip_hash !== looked_at) {
+    const scan = await chainScan(context.database.knex);
+    const to_look_at = `${tip_hash} ${scan?.complete?.hash ?? ''}`;
+    if (to_look_at !== looked_at) {
       if ((await rememberIdentity(context, await checkNode(context))) === 'progress') return 'progress';
       if ((await watchForeignSpends(context)) === 'progress') return 'progress';
       // Until accounting has said which chain and script are its own, they are compared at every pass.
-      if (await chainScan(context.database.knex)) looked_at = tip_hash;
+      if (scan) looked_at = to_look_at;
     }
     for (const { move } of moves) {
       if ((await move(context)) !== 'progress') continue;

@@ -1,12 +1,14 @@
 import { expect, it } from 'vitest';
 import { forEachDatabase } from '../lab/databases.js';
-import { payUntilIdle } from '../lab/payable-pool.js';
+import { createPayablePool, payUntilIdle } from '../lab/payable-pool.js';
 import { earnedWorld, createPayingWorld, expectBooksAndChainAgree, stateOf, until, type PayingWorld } from '../lab/paying-world.js';
-import { satoshis } from '../shared/units.js';
+import { blockHeight, satoshis } from '../shared/units.js';
 import type { UnspentOutput, WalletNode } from '../shared/bitcoind/node.js';
 import { auditLines } from './commands/audit.js';
 import { createPaymentsDaemon } from './daemon.js';
 import { openIncidents } from './edges/incident-store.js';
+import { batchesIn } from './edges/batch-store.js';
+import { batch_states } from './core/payout-state.js';
 import { changeOutputs, transactionOf } from './edges/transaction-store.js';
 import { watchForeignSpends } from './foreign-spends.js';
 import { payingMoves } from './paying/moves.js';
@@ -35,6 +37,13 @@ async function resolveAll({ context }: PayingWorld, choice = 'resume'): Promise<
   }
 }
 
+/** What accounting has said of the chain when it had read up to this height. */
+async function scanOf({ sim, context }: PayingWorld, height: number): Promise<Record<string, unknown>> {
+  const hash = await sim.node.blockHashAt(blockHeight(height));
+  const known = await context.database.knex('chain_scan').first<Record<string, unknown>>();
+  return { ...known, cursor_height: height, cursor_hash: hash, complete_height: height, complete_hash: hash };
+}
+
 const matureCoins = async ({ sim }: PayingWorld) =>
   (await sim.node.walletCoins()).filter(({ coinbase, confirmations }) => coinbase && confirmations > 100);
 
@@ -57,6 +66,35 @@ forEachDatabase('coins of the pool that somebody else spends', (open) => {
     expect(await watchForeignSpends(context)).toBe('progress');
     expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend', stops_paying: true }]);
     expect(await payUntilIdle(context)).not.toContain('plan');
+  });
+
+  it('fault 13: a restored ledger that looked before accounting caught up looks again before it pays, at the same tip too (D-2)', async () => {
+    const world = await createPayingWorld(await open());
+    const { sim, alice, bob, pool_address } = world;
+    const carol = sim.foreignAddress();
+    const paid = await world.earn({ [alice]: 3, [bob]: 1 });
+    await world.mature();
+    await payUntilIdle(world.context);
+    await world.bury(6);
+    await payUntilIdle(world.context);
+    expect(await stateOf(world)).toBe('final');
+    const later = await world.earn({ [carol]: 2 });
+    await world.bury(100);
+
+    const restored = await createPayablePool(await open(), { node: sim.node, mine: async () => [] }, { pool: pool_address, nobody: bob });
+    const { context, facts } = restored;
+    const daemon = createPaymentsDaemon(context, { lease: context.lease, paying: payingMoves, requests: {} });
+    const pass = async () => { while ((await daemon.step()) === 'progress'); context.clock.advance(context.config.check_mature_period_ms); };
+    await context.database.knex('chain_scan').insert(await scanOf(world, 0));
+    await pass();
+    await facts.work({ [alice]: 3, [bob]: 1 });
+    await facts.line(paid);
+    await facts.work({ [carol]: 2 });
+    await facts.line(later);
+    await facts.complete();
+    await pass();
+    expect(await batchesIn(context.database.knex, batch_states)).toEqual([]);
+    expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend', subject: paid, stops_paying: true }]);
   });
 
   it('is noticed when only one of several outputs of a coinbase is spent', async () => {

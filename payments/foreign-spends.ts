@@ -3,7 +3,8 @@
 // somebody else pays from this wallet, and paying by this ledger could pay twice. An incident for each
 // stops paying until a person has looked. In order: ask the wallet for its coins, then the ledger for
 // the coins it has spent (so a spend of ours is always found there), then the node about each coin that
-// neither names. A silent node accuses nobody.
+// neither names. A coin that the chain still has, but an unknown transaction of the wallet wants to spend (the node
+// has forgotten it, and may be given it again), counts as spent. A silent node accuses nobody.
 import type { Knex } from 'knex';
 import type { UnspentOutput } from '../shared/bitcoind/node.js';
 import { timeText } from '../shared/database/database.js';
@@ -14,7 +15,7 @@ import type { PaymentsContext } from './context.js';
 import { coinKey } from './core/coin-choice.js';
 import { matureBlocks, type FactBlock } from './edges/facts.js';
 import { incidentSubjects, raiseIncident } from './edges/incident-store.js';
-import { changeOutputs, coinsOfTheLedger } from './edges/transaction-store.js';
+import { changeOutputs, coinsOfTheLedger, knownTransaction } from './edges/transaction-store.js';
 
 /** Consensus lets nobody spend a coinbase earlier. */
 const coinbase_depth = 100;
@@ -68,11 +69,12 @@ export async function foreignSpends(
     ...spent_by_us.values(),
   ]);
   const unspent = new Set(coins.map(coinKey));
+  const isClaimed = claimsOfTheWallet(context);
   const found: ForeignSpend[] = [];
   for (const block of blocks) {
     if (found.length >= limit) return found;
     if (except.has(block.hash) || (accounted.get(block.coinbase_txid) ?? 0n) >= block.reward_sats) continue;
-    const index = await spentOutput(node, block, pool_script, spent_by_us);
+    const index = await spentOutput(node, block, pool_script, spent_by_us, isClaimed);
     if (index === null) continue;
     const coin = `The coinbase of block ${block.height} (${coinKey({ txid: block.coinbase_txid, index })})`;
     found.push({ subject: block.hash, coin });
@@ -84,13 +86,27 @@ export async function foreignSpends(
       except.has(key)
       || unspent.has(key)
       || spent_by_us.has(key)
-      || !(await isSpentChange(node, change))
+      || !(await isSpentChange(node, change, isClaimed))
     ) {
       continue;
     }
     found.push({ subject: key, coin: `The change of a payout (${key})` });
   }
   return found;
+}
+
+/** Is it spent by a transaction of the wallet that is in no block and that the ledger does not know? Asked once. */
+function claimsOfTheWallet({ database: { knex }, node }: PaymentsContext): (key: string) => Promise<boolean> {
+  const read = async (): Promise<Set<string>> => {
+    const claimed = new Set<string>();
+    for (const { txid, confirmations, raw_hex } of await node.walletSpends(null)) {
+      if (confirmations !== 0 || await knownTransaction(knex, txid)) continue;
+      for (const input of (await node.decode(raw_hex)).inputs) claimed.add(coinKey(input));
+    }
+    return claimed;
+  };
+  let claims: Promise<Set<string>> | null = null;
+  return async (key) => (await (claims ??= read())).has(key);
 }
 
 /** Coins of live payouts, and those whose loss to somebody else was told with a payout that was released. */
@@ -114,19 +130,15 @@ async function spentOutput(
   block: FactBlock,
   pool_script: string,
   spent_by_us: ReadonlyMap<string, unknown>,
+  isClaimed: (key: string) => Promise<boolean>,
 ): Promise<number | null> {
   const inChain = async (): Promise<boolean> => (await node.blockHashAt(block.height)) === block.hash;
   if (!(await inChain())) return null;
   const content = await node.blockWithCoinbase(block.hash);
   for (const { index, script, amount } of content?.coinbase_outputs ?? []) {
-    if (
-      script !== pool_script
-      || amount === 0n
-      || spent_by_us.has(coinKey({ txid: block.coinbase_txid, index }))
-    ) {
-      continue;
-    }
-    if ((await node.unspentOutput(block.coinbase_txid, index, true)) !== null) continue;
+    const key = coinKey({ txid: block.coinbase_txid, index });
+    if (script !== pool_script || amount === 0n || spent_by_us.has(key)) continue;
+    if ((await node.unspentOutput(block.coinbase_txid, index, true)) !== null && !(await isClaimed(key))) continue;
     return (await inChain()) ? index : null;
   }
   return null;
@@ -134,14 +146,17 @@ async function spentOutput(
 
 /** Its transaction stands in the same block of the active chain before and after the output is not found. */
 async function isSpentChange(
-  node: PaymentsContext['node'], { txid, index }: { readonly txid: TransactionId; readonly index: number },
+  node: PaymentsContext['node'],
+  { txid, index }: { readonly txid: TransactionId; readonly index: number },
+  isClaimed: (key: string) => Promise<boolean>,
 ): Promise<boolean> {
   const blockOf = async (): Promise<BlockHash | null> => {
     const known = await node.walletTransaction(txid);
     return known && known.confirmations > 0 ? known.block_hash : null;
   };
   const block = await blockOf();
-  if (block === null || (await node.unspentOutput(txid, index, true)) !== null) return false;
+  if (block === null) return false;
+  if ((await node.unspentOutput(txid, index, true)) !== null && !(await isClaimed(coinKey({ txid, index })))) return false;
   return (await blockOf()) === block;
 }
 

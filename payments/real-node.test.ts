@@ -60,7 +60,7 @@ async function found(): Promise<void> {
 }
 
 // One story: each part goes on where the one before ended.
-it('orphans the block that was replaced and credits its work with the next one (D-3)', async () => {
+it('fault 24: orphans the block that was replaced and credits its work with the next one (D-3)', async () => {
   await facts.work({ alice: 6 });
   await found();
   await regtest.reorg(1, 2, nobody);

@@ -230,7 +230,7 @@ describe('a daemon waits where waiting can help', () => {
     }
   });
 
-  it.each(both)('for a database that is down, and %s still ends at once when it is asked to', async (name) => {
+  it.each(both)('fault 7: for a database that is down, and %s still ends at once when it is asked to', async (name) => {
     configure(({ parser }) => { parser['sql'] = { auth: 'root', pass: '', socket: join(directory, 'no-socket') }; });
     const daemon = startDaemon(name, config_file, join(directory, `${name}.log`));
     try {
@@ -243,7 +243,7 @@ describe('a daemon waits where waiting can help', () => {
     }
   });
 
-  it('for a node that takes the call and never answers: the daemon ends within seconds when it is asked to (D-34)', async () => {
+  it('fault 23: for a node that takes the call and never answers: the daemon ends within seconds when it is asked to (D-34)', async () => {
     await start('accounting');
     const calls = new Set<string>();
     const silent = createServer((socket) => {

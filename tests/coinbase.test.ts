@@ -64,7 +64,7 @@ function rewrite({ tx }: AnsweredBlock): void {
 }
 
 describe('the reward of a block', () => {
-  it('is the sum of all coinbase outputs to the pool\'s script, with or without addresses in the answer (D-37)', async () => {
+  it('fault 28: is the sum of all coinbase outputs to the pool\'s script, with or without addresses in the answer (D-37)', async () => {
     const address = other_node.address() as AddressInfo;
     const config_file = join(directory, 'ckpool.conf');
     writeFileSync(config_file, JSON.stringify({

@@ -52,7 +52,7 @@ describe('a pool whose every part was killed once', () => {
     expected = expectedRounds(story.pool.found, chain.rewards, pool_fee_ppm);
   });
 
-  it('has every block once, with the hash that was mined and its finder, in the order of the log (D-18, D-20)', () => {
+  it('fault 1: has every block once, with the hash that was mined and its finder, in the order of the log (D-18, D-20)', () => {
     expect(blocks.map(({ hash, height }) => ({ hash, height })))
       .toEqual(story.pool.found.map(({ hash, height }) => ({ hash, height })));
     for (const block of story.pool.found) {
@@ -148,7 +148,7 @@ describe('a pool whose every part was killed once', () => {
     expect(parseCoins(line.earned)).toBeGreaterThan(0n);
   });
 
-  it('finished each payout at which it was killed with the transaction that was signed before (D-2)', () => {
+  it('fault 2: finished each payout at which it was killed with the transaction that was signed before (D-2)', () => {
     const [signed, sent] = story.killed_payouts;
     expect(['prepared', 'broadcast']).toContain(signed!.state);
     expect(['broadcast', 'confirmed']).toContain(sent!.state);

@@ -19,6 +19,6 @@ test.each<[string, [string, bigint][], bigint | null]>([
   ['pays somebody else', [['0014bb', 50n]], null],
   ['pays the pool nothing', [[script, 0n]], null],
   ['has no outputs', [], null],
-])('a coinbase that %s', (_, outputs, reward) => {
+])('fault 28: a coinbase that %s', (_, outputs, reward) => {
   expect(ownBlock(block(...outputs), script)?.reward ?? null).toBe(reward);
 });

@@ -41,19 +41,22 @@ export interface Payout {
 const rows_per_insert = 100;
 
 /**
- * Promises these amounts to a new batch: batch, payouts and the reserve event, or nothing. Returns its id.
+ * Promises these amounts to a new batch: batch, payouts and the reserve event, or nothing. Returns its id. A batch
+ * that is planned takes whole balances; one that is booked afterwards takes what it paid.
  */
 export async function reserveBatch(
   transaction: Knex.Transaction,
   outputs: readonly PlannedOutput[],
   network_fee_from: Batch['network_fee_from'],
   now: string,
+  takes: 'the whole balance' | 'part of the balance' = 'the whole balance',
 ): Promise<number> {
   const users = outputs.flatMap((output) => output.users);
   const balances = await balancesOf(transaction, users.map(({ user_id }) => user_id));
   for (const { user_id, planned_sats } of users) {
+    const balance_sats = balances.get(user_id) ?? 0n;
     invariant(
-      balances.get(user_id) === planned_sats,
+      takes === 'the whole balance' ? balance_sats === planned_sats : balance_sats >= planned_sats,
       `The balance of user ${user_id} changed while a batch was planned.`,
     );
   }

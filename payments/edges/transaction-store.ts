@@ -45,7 +45,7 @@ export async function storeTransaction(
 ): Promise<void> {
   const with_change = draft.change_sats > 0n;
   const [inserted] = await transaction('payout_transactions').insert({
-    batch_id, ...signed, network_fee_sats: draft.network_fee_sats, prepared_at: now,
+    batch_id, txid: signed.txid, raw_hex: signed.raw_hex, network_fee_sats: draft.network_fee_sats, prepared_at: now,
     change_index: with_change ? draft.outputs.length : null,
     change_sats: with_change ? draft.change_sats : null,
   });

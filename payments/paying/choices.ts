@@ -1,7 +1,8 @@
 // What a person can say about an incident, and what each word does.
+import { foreign_spend } from '../acknowledged.js';
 import { heldBatchOf } from './hold.js';
 
-export type ChoiceName = 'retry' | 'release' | 'resume';
+export type ChoiceName = 'retry' | 'release' | 'resume' | 'book';
 
 export interface Choice {
   readonly choice: ChoiceName;
@@ -10,6 +11,14 @@ export interface Choice {
 }
 
 const looked_at = 'closes the incident as looked at; paying goes on with the ledger as it stands';
+
+const book: Choice = {
+  choice: 'book',
+  does:
+    'books the transaction that spent this coin as a payout of this ledger, after an older database was restored: '
+    + 'what it paid is owed no more; refused unless it spends only coins of the pool and pays only users '
+    + 'to whom the ledger owes as much',
+};
 
 /** What `resume` does for each kind of incident that is about no batch. */
 const resumes: ReadonlyMap<string, string> = new Map([
@@ -36,7 +45,10 @@ const resumes: ReadonlyMap<string, string> = new Map([
 
 export function choicesFor(incident: { readonly kind: string; readonly subject: string }): readonly Choice[] {
   const batch_id = heldBatchOf(incident);
-  if (batch_id === null) return [{ choice: 'resume', does: resumes.get(incident.kind) ?? looked_at }];
+  if (batch_id === null) {
+    const resume: Choice = { choice: 'resume', does: resumes.get(incident.kind) ?? looked_at };
+    return incident.kind === foreign_spend ? [book, resume] : [resume];
+  }
   return [
     {
       choice: 'retry',

@@ -8,7 +8,7 @@ import { createWaits, type PaymentsContext } from '../context.js';
 import { batchById } from '../edges/batch-store.js';
 
 forEachDatabase('paying, killed', (open, { engine }) => {
-  it(`ends with one payment, wherever it is killed (${engine === 'sqlite' ? 'every' : 'every 23rd'} call, before and after it took effect) (D-2)`, async () => {
+  it(`fault 2: ends with one payment, wherever it is killed (${engine === 'sqlite' ? 'every' : 'every 23rd'} call, before and after it took effect) (D-2)`, async () => {
     const stride = engine === 'sqlite' ? 1 : 23;
     let calls = Infinity;
     const effects = new Set<number>();

@@ -48,7 +48,7 @@ async function auditFaults(context: Parameters<typeof payUntilIdle>[0]): Promise
 }
 
 forEachDatabase('paying on a real node', (open) => {
-  it('a miner is paid what was earned less the fee, through a forgotten mempool, a repeated send and a reorg (D-1, D-2, D-14)', async () => {
+  it('fault 20: a miner is paid what was earned less the fee, through a forgotten mempool, a repeated send and a reorg (D-1, D-2, D-14)', async () => {
     const { context, alice, bury } = await earned(await open());
     const state = async () => (await batchById(context.database.knex, 1))?.state;
     while ((await payingStep(context)) !== 'prepare');
@@ -98,7 +98,7 @@ forEachDatabase('paying on a real node', (open) => {
     expect(await auditFaults(context)).toEqual([]);
   });
 
-  it('a stranger who spends a coin of a signed batch is found out; the batch is held, then released by a person', async () => {
+  it('fault 21: a stranger who spends a coin of a signed batch is found out; the batch is held, then released by a person', async () => {
     const { context, bury } = await earned(await open());
     while ((await payingStep(context)) !== 'prepare');
     const stored = (await transactionOf(context.database.knex, 1))!;

@@ -123,7 +123,7 @@ forEachDatabase('deep reorganisations', (open) => {
     expect(await violations(world)).toEqual([]);
   });
 
-  it('a lost block whose miners were paid from other coins is the pool\'s loss, and the audit holds with it', async () => {
+  it('fault 26: a lost block whose miners were paid from other coins is the pool\'s loss, and the audit holds with it', async () => {
     const world = await createPayingWorld(await open());
     const { context, sim, facts, alice } = world;
     // What the second block gave is paid with the coin of the first, whose miner waits.

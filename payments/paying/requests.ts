@@ -9,6 +9,7 @@ import { batchById, changeState, payoutsOf, releasePayouts, type Batch } from '.
 import { incidentById, resolveIncident, type Incident } from '../edges/incident-store.js';
 import { freeCoins } from '../edges/transaction-store.js';
 import { disputedNow } from '../settle.js';
+import { bookLostPayout } from './book.js';
 import { readSent } from './broadcast.js';
 import { choicesFor, type ChoiceName } from './choices.js';
 import { heldBatchOf } from './hold.js';
@@ -42,10 +43,17 @@ async function resolve(
     return refuse(`Incident ${incident_id} (${incident.kind}) leaves these choices: ${choices.join(', ')}.`);
   }
   const batch_id = heldBatchOf(incident);
+  if (choice === 'book') return book(context, incident);
   if (batch_id === null) return resume(context, incident);
   const batch = await batchById(context.database.knex, batch_id);
   if (batch?.state !== 'held') return closing(context, incident, `Batch ${batch_id} is not held any more.`);
   return choice === 'retry' ? retry(context, incident, batch) : release(context, incident, batch);
+}
+
+async function book(context: PaymentsContext, incident: Incident): Promise<RequestDecision> {
+  const decision = await bookLostPayout(context, incident);
+  if ('refused' in decision) return refuse(decision.refused);
+  return closing(context, incident, decision.detail, decision.write);
 }
 
 /**

@@ -66,14 +66,14 @@ describe('an answer that is none: what is not known to have failed is unknown', 
     ['a result of another type', result('17'), 'unknown', /form that is not understood/],
     ['a result with control bytes', result('"\\u001b[2J"'), 'unknown', /form that is not understood/],
     ['an error with control bytes', error(-1, '\u001b[2J\nforged line'), 'unknown', /"\[2J forged line"/],
-  ] as const)('%s', async (_, listener, kind, sentence) => {
+  ] as const)('fault 14: %s', async (_, listener, kind, sentence) => {
     const node = await stub(listener);
     const failure = await failureOf(node.blockHashAt(blockHeight(1)));
     expect(failure).toMatchObject({ kind, where: 'node' });
     expect(failure.message).toMatch(sentence);
   });
 
-  it('nobody listens: certainly nothing happened', async () => {
+  it('fault 14: nobody listens: certainly nothing happened', async () => {
     const server = createSocketServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -93,7 +93,7 @@ describe('an answer that is none: what is not known to have failed is unknown', 
     ['hangs up within the answer', (socket: Socket) =>
       socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{"result":'))],
     ['speaks no HTTP', (socket: Socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')],
-  ])('a server that %s: unknown', async (_, behave) => {
+  ])('fault 14: a server that %s: unknown', async (_, behave) => {
     const server = createSocketServer((socket) => {
       socket.on('error', () => undefined);
       behave(socket);
@@ -132,7 +132,7 @@ describe('RPC errors', () => {
     [-4, 'Transaction too large', 'unknown', /not known/],
     [-32601, 'Method not found', 'refused', /disablewallet/],
     [-4711, 'never heard of', 'unknown', /not known/],
-  ] as const)('%d (%s)', async (code, message, kind, sentence) => {
+  ] as const)('fault 15: %d (%s)', async (code, message, kind, sentence) => {
     const node = await stub(error(code, message));
     const failure = await failureOf(node.balances());
     expect(failure).toMatchObject({ kind, code });
@@ -262,7 +262,7 @@ describe('a real node whose wallet is not ready', () => {
   afterAll(() => regtest.stop());
   const at = (settings: { wallet?: string; passphrase?: string; password?: string }) => createNode({ ...regtest.login, ...settings });
 
-  it('several wallets, a wallet that is not loaded, none: says which key to set', async () => {
+  it('fault 15: several wallets, a wallet that is not loaded, none: says which key to set', async () => {
     const [first] = await regtest.rpc('listwallets') as string[];
     await regtest.rpc('createwallet', 'second one');
     const several = await failureOf(at({}).balances());
@@ -281,7 +281,7 @@ describe('a real node whose wallet is not ready', () => {
     expect(await failureOf(at({ password: secret }).chainInfo())).toMatchObject({ kind: 'refused', code: 401 });
   });
 
-  it('a locked wallet waits; it is open for the work only', async () => {
+  it('fault 16: a locked wallet waits; it is open for the work only', async () => {
     await regtest.mine(101);
     await regtest.rpc('encryptwallet', passphrase);
     const locked = at({});

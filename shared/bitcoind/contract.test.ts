@@ -225,7 +225,7 @@ describe.each([
       expect(signed.weight).toBeLessThanOrEqual(signed.virtual_size * 4);
     });
 
-    it('sent twice is sent once; confirmed it is already in the chain; spent on, its inputs are missing (fact 3)', async () => {
+    it('fault 19: sent twice is sent once; confirmed it is already in the chain; spent on, its inputs are missing (fact 3)', async () => {
       const coin = await anyCoin();
       const payment = await spend(coin, await lab.newAddress());
       expect(await node.broadcast(payment.signed)).toEqual({ outcome: 'accepted' });
@@ -261,7 +261,7 @@ describe.each([
       expect(await node.unspentOutput(nothing, 0)).toBeNull();
     });
 
-    it('a prepared transaction reserves nothing in the node, before and after a restart (fact 4)', async () => {
+    it('fault 22: a prepared transaction reserves nothing in the node, before and after a restart (fact 4)', async () => {
       const coin = await anyCoin();
       const prepared = await spend(coin, await lab.foreignAddress());
       const own = expect.objectContaining({ txid: coin.txid, index: coin.index });

@@ -46,11 +46,11 @@ export function createRpc(login: NodeLogin): Rpc {
     // goes to the wallet's path.
     ...(wallet === null ? {} : { wallet: encodeURIComponent(wallet) }),
   });
-  sendPlainly(client);
+  sendPlainly(client, 4 * timeout_ms);
   return {
     async call(shape, method, ...parameters) {
       const context: CallContext = { address, method, wallet };
-      const answer = await within(client.command<unknown>(method, ...parameters), 4 * timeout_ms)
+      const answer = await client.command<unknown>(method, ...parameters)
         .catch((thrown: unknown) => { throw nodeFailure(thrown, context); });
       const read = shape.safeParse(answer);
       if (read.success) return read.data;
@@ -63,7 +63,7 @@ export function createRpc(login: NodeLogin): Rpc {
 interface SentRequest {
   body: unknown;
   once(event: 'response', listener: () => void): void;
-  on(event: 'data', listener: (chunk: { readonly length: number }) => void): void;
+  on(event: 'data', listener: (piece: Buffer) => void): void;
   abort(): void;
 }
 type Post = (options: unknown, done: (failure: Error | null, response: unknown) => void) => SentRequest;
@@ -72,38 +72,31 @@ type Post = (options: unknown, done: (failure: Error | null, response: unknown) 
  * The package parses every answer twice, the second time for its log, and there an answer that is a list
  * (from whatever else may listen at that port) throws where nobody can catch it. It leaves out an answer
  * whose request has no body, so the request forgets its body as soon as the answer begins.
+ *
+ * A server that sends a byte now and then, or without end, must not hold a daemon for ever nor fill its
+ * memory: what is given up is cut off, so that nothing of it arrives any more.
  */
-function sendPlainly(client: Client): void {
+function sendPlainly(client: Client, limit_ms: number): void {
   const request = client.request as unknown as { post: Post };
   client.request.postAsync = (options) => new Promise((resolve, reject) => {
     const sent = request.post(options, (failure, response) => {
+      clearTimeout(timer);
       if (failure) reject(failure);
       else resolve(response);
     });
-    sent.once('response', () => { sent.body = undefined; });
-    let bytes = 0;
-    sent.on('data', (chunk) => {
-      bytes += chunk.length;
-      if (bytes <= answer_bytes_max) return;
+    const giveUp = (code: string) => {
+      clearTimeout(timer);
       sent.abort();
-      reject(Object.assign(new Error('too long'), { code: 'EMSGSIZE' }));
+      reject(Object.assign(new Error('given up'), { code }));
+    };
+    const timer = setTimeout(() => giveUp('ESOCKETTIMEDOUT'), limit_ms);
+    let received = 0;
+    sent.on('data', (piece) => {
+      received += piece.length;
+      if (received > answer_bytes_max) giveUp('EMSGSIZE');
     });
+    sent.once('response', () => { sent.body = undefined; });
   });
-}
-
-/** A server that sends a byte now and then must not hold a daemon for ever. */
-async function within<T>(work: Promise<T>, limit_ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(Object.assign(new Error('too slow'), { code: 'ESOCKETTIMEDOUT' }));
-    }, limit_ms);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** @throws ConfigurationFault when it is no address of a node. */

@@ -191,6 +191,9 @@ const session = `SET SESSION ${[
   'foreign_key_checks = 1',
   'unique_checks = 1',
   'autocommit = 1',
+  // A holder that vanished without a word (its machine, its network) would keep its locks, the lease's row
+  // among them, for the eight hours of the server's default.
+  `wait_timeout = ${silence_max_ms / 1000}`,
 ].join(', ')}`;
 const isolation = 'SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ';
 /**

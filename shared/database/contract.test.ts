@@ -120,7 +120,7 @@ forEachDatabase('transactions', (open, databases) => {
     expect(await database.knex('settings')).toHaveLength(2);
   });
 
-  test('after a lock wait the whole transaction is done again, even if the code swallowed the failure', async () => {
+  test('fault 8: after a lock wait the whole transaction is done again, even if the code swallowed the failure', async () => {
     const settings = await databases.createEmpty();
     const database = await databases.connect(settings);
     await migrate(database);
@@ -143,7 +143,7 @@ forEachDatabase('transactions', (open, databases) => {
     expect([integer(row.counter), integer(row.ledger_count)]).toEqual([7n, 9n]);
   });
 
-  test('two transactions that write at once both take effect', async () => {
+  test('fault 8: two transactions that write at once both take effect', async () => {
     const settings = await databases.createEmpty();
     const first = await databases.connect(settings);
     await migrate(first);

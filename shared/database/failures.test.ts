@@ -58,7 +58,7 @@ describe('SQLite', () => {
   };
   afterEach(() => { for (const directory of directories.splice(0)) rmSync(directory, { recursive: true }); });
 
-  test('a full disk loses nothing and leaves nothing half, and work goes on when there is space', async () => {
+  test('fault 11: a full disk loses nothing and leaves nothing half, and work goes on when there is space', async () => {
     const database = await connect({ engine: 'sqlite', file: newFile() });
     await migrate(database);
     const [pages] = await rowsOf<{ page_count: bigint }>(database.knex, 'PRAGMA page_count');
@@ -131,7 +131,7 @@ describe('MariaDB', () => {
     await admin.knex.raw(`KILL ${smallInteger(self?.id)}`);
   }
 
-  test('a connection lost before COMMIT changed nothing and may be tried again', async () => {
+  test('fault 9: a connection lost before COMMIT changed nothing and may be tried again', async () => {
     const failure = await thrown(database.transaction(async (transaction) => {
       await transaction('settings').insert(row('a'));
       await killOwn(transaction);
@@ -141,7 +141,7 @@ describe('MariaDB', () => {
     expect(await database.knex('settings')).toEqual([]);
   });
 
-  test('a connection lost in COMMIT is unknown, and the next transaction has a new one', async () => {
+  test('fault 9: a connection lost in COMMIT is unknown, and the next transaction has a new one', async () => {
     const failure = await thrown(database.transaction(async (transaction) => {
       await transaction('settings').insert(row('a'));
       await killOwn(transaction);
@@ -181,7 +181,7 @@ describe('MariaDB', () => {
     await strict.close();
   });
 
-  test('a server that may lose a commit is named with its setting', async () => {
+  test('fault 12: a server that may lose a commit is named with its setting', async () => {
     expect(await durabilityFaults(database)).toEqual([]);
     await admin.knex.raw('SET GLOBAL innodb_flush_log_at_trx_commit = 2');
     expect((await durabilityFaults(database)).join()).toMatch(/innodb_flush_log_at_trx_commit is 2/);
@@ -199,7 +199,7 @@ describe('MariaDB', () => {
     expect(await durabilityFaults(database)).toEqual([]);
   });
 
-  test('what was committed is there after kill -9; while it is down, every call may be tried again', async () => {
+  test('fault 7: what was committed is there after kill -9; while it is down, every call may be tried again', async () => {
     await database.transaction((transaction) => transaction('settings').insert(row('kept')));
     const lost = thrown(database.transaction(async (transaction) => {
       await transaction('settings').insert(row('lost'));

@@ -50,7 +50,7 @@ forEachDatabase('migrate', (open, databases) => {
     expect(applied.reduce((sum, count) => sum + count)).toBe(all.length);
   });
 
-  test('fault 42: a newer schema is refused', async () => {
+  test('fault 12, fault 42: a newer schema is refused', async () => {
     const database = await open();
     await database.knex('schema_migrations').insert({ version: 999, name: 'future', applied_at: '2030-01-01 00:00:00.000' });
     expect(await faultOf(migrate(database))).toMatch(/version 999.*install the newer program/);
@@ -124,7 +124,7 @@ describe('the two schemas', () => {
     }
   });
 
-  test('keep names as bytes and compare text by its bytes, whatever the server\'s defaults', async () => {
+  test('fault 12: keep names as bytes and compare text by its bytes, whatever the server\'s defaults', async () => {
     const root = await keep(connect(server.settings('mysql')));
     await root.knex.raw('CREATE DATABASE foreign_defaults CHARACTER SET latin1 COLLATE latin1_general_ci');
     const database = await keep(connect(server.settings('foreign_defaults')));

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startRegtestNode, type RegtestNode } from '../../lab/regtest-node.js';
 import * as shapes from '../json-shapes.js';
 import { ask, buildPrograms, until, type ProgramName } from '../programs.js';
-import { openSmallPool, satoshisOf, type SmallPool } from './small-pool.js';
+import { openMachinePool, satoshisOf, type MachinePool } from './machine-pool.js';
 
 let node: RegtestNode;
 beforeAll(async () => {
@@ -16,8 +16,8 @@ beforeAll(async () => {
 });
 afterAll(() => node.stop());
 
-let pool: SmallPool;
-beforeEach(async () => { pool = await openSmallPool(node); });
+let pool: MachinePool;
+beforeEach(async () => { pool = await openMachinePool(node); });
 afterEach(() => pool.close());
 
 const both: readonly ProgramName[] = ['accounting', 'payments'];

@@ -13,12 +13,12 @@ import { startRegtestNode, type RegtestNode } from '../../lab/regtest-node.js';
 import { connect } from '../../shared/database/connect.js';
 import * as shapes from '../json-shapes.js';
 import { ask, buildPrograms, until, type DaemonProcess } from '../programs.js';
-import { openSmallPool, satoshisOf, type SmallPool } from './small-pool.js';
+import { openMachinePool, satoshisOf, type MachinePool } from './machine-pool.js';
 
 let mariadb: PrivateMariadb;
 let node: RegtestNode;
 let network: RegtestNode;
-let pool: SmallPool;
+let pool: MachinePool;
 let daemons: DaemonProcess[] = [];
 
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
   network = await startRegtestNode({ arguments: ['-listen=1', `-port=${port}`, `-bind=127.0.0.1:${port}`] });
   node = await startRegtestNode({ arguments: [`-addnode=127.0.0.1:${port}`] });
   await mariadb.createDatabase('pool_base');
-  pool = await openSmallPool(node, { auth: 'root', pass: '', socket: mariadb.socket_path });
+  pool = await openMachinePool(node, { auth: 'root', pass: '', socket: mariadb.socket_path });
 });
 afterAll(async () => {
   for (const daemon of daemons) await daemon.kill();

@@ -1,127 +1,116 @@
-// A small pool on a real node, in a directory of its own, with both daemons as processes over it: what the tests of the
-// machine's faults stand on. The miners' addresses are of keys that nobody has. The chain is mined as far as a test asks.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { z } from 'zod';
-import type { RegtestNode } from '../../lab/regtest-node.js';
-import { createSimulatedCkpool } from '../../lab/simulated-ckpool.js';
-import { coins } from '../json-shapes.js';
-import type { Satoshis } from '../../shared/units.js';
-import { parseCoins } from '../../shared/amount.js';
-import { createRpc } from '../../shared/bitcoind/rpc.js';
+// A small pool for faults that need the real programs: MariaDB with the daemons' own logins, a node in regtest,
+// ckpool's files, and both daemons as processes. Two miners work; a block is earned and buried on request. The
+// test looks on over an administrator's connection. The only row that is ever changed from here is a lease's
+// time: a killed daemon's runs out after ten seconds, and nobody should have to wait for that in every test.
+import { join } from 'node:path';
+import type { Database } from '../../shared/database/database.js';
 import type { NameBytes } from '../../shared/username.js';
-import { run, startDaemon, type Answer, type DaemonProcess, type ProgramName, type RunOptions } from '../programs.js';
+import * as shapes from '../json-shapes.js';
+import { ask, buildPrograms, run, startDaemon, type Answer, type DaemonProcess, type ProgramName } from '../programs.js';
+import { layGround, type Ground } from '../scenario/ground.js';
+import { openPool, type FoundBlock, type Miner, type Pool } from '../scenario/miners.js';
 
 export interface SmallPool {
-  readonly directory: string;
-  readonly config_file: string;
-  readonly miners: readonly NameBytes[];
-  /** Hashes of the blocks that were found. */
-  readonly found: readonly string[];
-  /** Every miner works for a minute, and ckpool writes its counters. */
-  minute(): void;
-  /** A miner finds a block; `minute` comes first, so that its round holds work. */
-  block(): Promise<void>;
-  /** Blocks to a stranger, with what the mempool holds. */
-  bury(blocks: number): Promise<void>;
-  /** Writes the configuration anew with this in it. */
-  configure(parser: Record<string, unknown>): void;
-  run(name: ProgramName, words?: readonly string[], options?: RunOptions): Promise<Answer>;
+  readonly ground: Ground;
+  readonly pool: Pool;
+  /** Addresses, which are the miners' names as well. */
+  readonly alice: string;
+  readonly bob: string;
+  readonly database: Database;
   start(name: ProgramName): DaemonProcess;
-  /** What the chain says that each miner got, each by every transaction in a block. */
-  paidOnChain(): Promise<{ readonly transactions: number; readonly sums: ReadonlyMap<string, bigint> }>;
-  close(): void;
+  /** `run --once`; @throws unless it ends with 0. */
+  once(name: ProgramName): Promise<void>;
+  command(name: ProgramName, ...words: readonly string[]): Promise<Answer>;
+  /** A block with a minute of work before it, read by accounting, `confirmations` deep. */
+  earn(confirmations?: number): Promise<FoundBlock>;
+  /** Blocks of a stranger, with what the mempool has. */
+  bury(blocks: number): Promise<void>;
+  /** As if ten seconds had passed since a killed daemon's last word. */
+  leaseRunsOut(name: ProgramName): Promise<void>;
+  payouts(): Promise<shapes.PaymentsPayouts>;
+  /** Checks of `audit` that do not hold. */
+  violations(): Promise<string[]>;
+  /** Every row that payments has written, its lease included, table by table. */
+  money(): Promise<Readonly<Record<string, readonly string[]>>>;
+  /** SIGKILL to what still runs, then everything away. */
+  close(): Promise<void>;
 }
 
-const shares_per_minute = 10;
-const share_difficulty = 8n;
+const due = 101;
+const tables_of_payments = [
+  'settings', 'rounds', 'ledger_events', 'ledger_entries', 'payout_addresses', 'payout_batches', 'payouts', 'payout_transactions',
+  'payout_inputs', 'payment_incidents', 'payment_outcomes', 'payments_lease',
+];
 
-export async function openSmallPool(node: RegtestNode, sql: Record<string, unknown> = { file: 'pool.sqlite' }): Promise<SmallPool> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'small-pool-'));
-  const config_file = path.join(directory, 'ckpool.conf');
-  mkdirSync(path.join(directory, 'logs'));
-  const pool_address = await node.newAddress();
-  const addressOf = async (script: string): Promise<string> => {
-    const shape = z.object({ address: z.string().optional(), addresses: z.array(z.string()).optional() });
-    const { address, addresses } = shape.parse(await node.rpc('decodescript', script));
-    return address ?? addresses![0]!;
-  };
-  pools += 1;
-  const key = (number: number): string => Buffer.from([pools, number]).toString('hex').repeat(10);
-  const miners = await Promise.all([1, 2, 3].map(async (number) => await addressOf(`0014${key(number)}`) as NameBytes));
-  const stranger = await addressOf(`0014${key(9)}`);
-  const [tip] = await node.mine(1, stranger);
-  let height = Number((await node.node.chainInfo()).tip_height);
-  let now_ms = Date.now() - 3_600_000;
-  const found: string[] = [];
-  const ckpool = createSimulatedCkpool({
-    log_directory: path.join(directory, 'logs'), now_ms: () => now_ms, seed: pools, tip: { hash: tip!, height },
-  });
-  for (const miner of miners) ckpool.login(`${miner}.rig` as NameBytes);
+export async function startSmallPool(): Promise<SmallPool> {
+  buildPrograms();
+  const ground = await layGround();
+  const { config_file } = ground;
+  const alice = await ground.minerAddress('bech32');
+  const bob = await ground.minerAddress('legacy');
+  const pool = await openPool(ground);
+  const miner = (address: string, shares_per_minute: number): Miner =>
+    ({ user: address as NameBytes, address, shares_per_minute, workers: [`${address}.rig` as NameBytes] });
+  for (const one of [miner(alice, 12), miner(bob, 4)]) pool.join(one);
+  const database = await ground.administrator();
+  const daemons: DaemonProcess[] = [];
 
-  const configure = (parser: Record<string, unknown>): void => writeFileSync(config_file, JSON.stringify({
-    btcd: [{ url: node.url, auth: node.user, pass: node.password }], btcaddress: pool_address, logdir: 'logs',
-    parser: { sql, payout_confirmations: 1, checklogs_period: 0.2, checkmature_period: 0.2, wallet: 'pool', ...parser },
-  }), { mode: 0o600 });
-  configure({});
-
-  const minute = (): void => {
-    miners.forEach((miner, index) => {
-      for (let share = 0; share < shares_per_minute * (index + 1); share += 1) ckpool.share(`${miner}.rig` as NameBytes, share_difficulty);
-    });
-    now_ms += 60_000;
-    ckpool.pass();
+  const command = (name: ProgramName, ...words: readonly string[]) => run(name, [...words, '-c', config_file]);
+  const once = async (name: ProgramName) => {
+    const { status, stderr } = await command(name, 'run', '--once');
+    if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`);
   };
   return {
-    directory, config_file, miners, found, minute, configure,
-    block: async () => {
-      minute();
-      const [hash] = await node.mine(1, pool_address);
-      height = Number((await node.node.chainInfo()).tip_height);
-      ckpool.solve(`${miners[found.length % miners.length]!}.rig` as NameBytes, height, { hash: hash! });
-      found.push(hash!);
+    ground, pool, alice, bob, database, command, once,
+    start: (name) => {
+      const daemon = startDaemon(name, config_file, join(ground.directory, `${name}-${daemons.length}.log`));
+      daemons.push(daemon);
+      return daemon;
     },
-    bury: async (blocks) => { await node.mine(blocks, stranger); },
-    run: (name, words = ['run', '--once'], options = {}) => run(name, [...words, '-c', config_file], options),
-    start: (name) => startDaemon(name, config_file, path.join(directory, `${name}.log`)),
-    paidOnChain: () => paidOnChain(node, miners),
-    close: () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }),
+    earn: async (confirmations = due) => {
+      await pool.minutes(1);
+      const block = await pool.solve(`${alice}.rig` as NameBytes);
+      await pool.minutes(1);
+      await pool.strangerBlocks(confirmations - 1);
+      await once('accounting');
+      return block;
+    },
+    bury: (blocks) => pool.strangerBlocks(blocks),
+    leaseRunsOut: async (name) => { await database.knex(`${name}_lease`).update({ expires_at_ms: 0 }); },
+    payouts: () => ask(shapes.paymentsPayouts, 'payments', config_file, 'payouts'),
+    violations: async () => (await ask(shapes.paymentsAudit, 'payments', config_file, 'audit')).checks
+      .filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`),
+    money: async () => {
+      const rows: Record<string, readonly string[]> = {};
+      for (const table of tables_of_payments) {
+        rows[table] = ((await database.knex(table).select()) as unknown[]).map((row) => JSON.stringify(row)).sort();
+      }
+      return rows;
+    },
+    close: async () => {
+      for (const daemon of daemons) await daemon.kill();
+      pool.end();
+      await database.close();
+      await ground.close();
+    },
   };
 }
 
-/** Each pool of a file has miners of its own. */
-let pools = 0;
+/** Every state that a batch can be in, in the order of its life. */
+export const states_of_a_batch = ['planned', 'prepared', 'broadcast', 'confirmed', 'final'] as const;
 
-const seenBlock = z.object({
-  tx: z.array(z.object({
-    txid: z.string(),
-    vout: z.array(z.object({ value: z.union([z.number(), z.string()]), scriptPubKey: z.object({ hex: z.string() }) })),
-  })),
-});
-
-/** Looks through every block of the active chain: no table of ours is asked. */
-async function paidOnChain(node: RegtestNode, miners: readonly NameBytes[]) {
-  const rpc = createRpc(node.login);
-  const scripts = new Map<string, string>();
-  for (const miner of miners) scripts.set((await node.node.address(miner)).script!, miner);
-  const sums = new Map<string, bigint>();
-  const transactions = new Set<string>();
-  const tip = Number((await node.node.chainInfo()).tip_height);
-  for (let height = 1; height <= tip; height += 1) {
-    const hash = await rpc.call(z.string(), 'getblockhash', height);
-    const { tx } = await rpc.call(seenBlock, 'getblock', hash, 2);
-    for (const { txid, vout } of tx) {
-      for (const { value, scriptPubKey } of vout) {
-        const miner = scripts.get(scriptPubKey.hex);
-        if (miner === undefined) continue;
-        transactions.add(txid);
-        sums.set(miner, (sums.get(miner) ?? 0n) + parseCoins(value));
-      }
+/** Looks every millisecond until a batch has come so far. @throws when the daemon ends, or after half a minute. */
+export async function untilBatchIs(
+  { database }: Pick<SmallPool, 'database'>, daemon: DaemonProcess, batch_id: number, state: typeof states_of_a_batch[number],
+): Promise<void> {
+  const reached = states_of_a_batch.slice(states_of_a_batch.indexOf(state));
+  const given_up_ms = performance.now() + 30_000;
+  for (;;) {
+    const row = await database.knex('payout_batches').where({ id: batch_id }).first<{ state: string } | undefined>('state');
+    if (row && (reached as readonly string[]).includes(row.state)) return;
+    if (daemon.ended() !== null || performance.now() > given_up_ms) {
+      throw new Error(`batch ${batch_id} never was ${state} (${row?.state ?? 'not there'}):\n${daemon.said().slice(-2000)}`);
     }
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  return { transactions: transactions.size, sums };
 }
-
-/** An amount of a --json answer. */
-export const satoshisOf = (amount: string): Satoshis => parseCoins(coins.parse(amount));

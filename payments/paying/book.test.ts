@@ -1,0 +1,136 @@
+// The way out after an older database was restored: what the ledger has lost is booked from the chain.
+import { expect, it } from 'vitest';
+import { forEachDatabase } from '../../lab/databases.js';
+import { createPayablePool, payUntilIdle, type PayablePool } from '../../lab/payable-pool.js';
+import { createPayingWorld, expectBooksAndChainAgree, spendsOnChain, stateOf, type PayingWorld } from '../../lab/paying-world.js';
+import type { Config } from '../../shared/config.js';
+import type { Database } from '../../shared/database/database.js';
+import type { BlockHash } from '../../shared/units.js';
+import { askPayments } from '../commands/ask.js';
+import { auditLines } from '../commands/audit.js';
+import { incidentReport } from '../commands/resolve.js';
+import { openIncidents } from '../edges/incident-store.js';
+import { accountBalances, minerBalances, type MinerBalance } from '../edges/ledger-store.js';
+import { watchForeignSpends } from '../foreign-spends.js';
+import { settle } from '../settle.js';
+import { payoutRequests } from './requests.js';
+
+interface Found { readonly hash: BlockHash; readonly shares: Record<string, number> }
+
+/** Earns and pays a block; what was found is kept, so that a restored ledger can read it again. */
+async function payBlock(world: PayingWorld, found: Found[], shares: Record<string, number>): Promise<void> {
+  found.push({ hash: await world.earn(shares), shares });
+  await world.mature();
+  await payUntilIdle(world.context);
+  await world.bury(6);
+  await payUntilIdle(world.context);
+}
+
+/** The same pool on the same node with a ledger that has read all facts again and knows of no payout. */
+async function restored({ sim, pool_address, bob }: PayingWorld, database: Database, found: readonly Found[], change: Partial<Config> = {}): Promise<PayablePool> {
+  const pool = await createPayablePool(database, { node: sim.node, mine: async (blocks, address) => sim.mine(blocks, address) }, { pool: pool_address, nobody: bob }, change);
+  for (const { hash, shares } of found) {
+    await pool.facts.work(shares);
+    await pool.facts.line(hash);
+  }
+  await pool.facts.complete();
+  while ((await settle(pool.context)) === 'progress');
+  while ((await watchForeignSpends(pool.context)) === 'progress');
+  await payUntilIdle(pool.context);
+  return pool;
+}
+
+const ask = async ({ context }: PayablePool, incident_id: number, choice: string) => {
+  await context.lease.release();
+  const outcome = await askPayments(context, { action: 'resolve', arguments: { incident_id, choice }, handlers: payoutRequests });
+  await context.lease.tryTake();
+  return outcome;
+};
+const violations = async ({ context }: PayablePool) => (await auditLines(context)).filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
+const amounts = async ({ context: { database } }: PayablePool) => Object.fromEntries((await minerBalances(database.knex))
+  .map(({ name, earned_sats, paid_sats, network_fee_sats, balance_sats }: MinerBalance) => [name, { earned_sats, paid_sats, network_fee_sats, balance_sats }]));
+
+async function follow(pool: PayablePool): Promise<void> {
+  await payUntilIdle(pool.context);
+}
+
+forEachDatabase('a payout that the ledger has lost', (open) => {
+  it('fault 13: is booked by the word of an operator: what it paid is owed no more, and nobody is paid twice (D-2)', async () => {
+    const world = await createPayingWorld(await open());
+    const { alice, bob, sim } = world;
+    const found: Found[] = [];
+    await payBlock(world, found, { [alice]: 300, [bob]: 101 });
+    const pool = await restored(world, await open(), found);
+    const [incident] = await openIncidents(pool.context.database.knex);
+    const report = await incidentReport(pool.context, incident!);
+    expect(report.choices.map(({ choice }) => choice)).toEqual(['book', 'resume']);
+    const [spend] = await spendsOnChain(sim);
+    expect(await ask(pool, incident!.id, 'book')).toEqual({
+      outcome: 'done', detail: `Transaction ${spend!.txid} is booked as a payout of this ledger: 2 outputs, 50.00000000 with the network fee.`,
+    });
+    expect(await openIncidents(pool.context.database.knex)).toEqual([]);
+    await follow(pool);
+    expect(await stateOf({ ...world, ...pool })).toBe('final');
+    expect(await amounts(pool)).toEqual(await amounts(world));
+    expect(await violations(pool)).toEqual([]);
+    await expectBooksAndChainAgree({ ...world, ...pool });
+    // And the pool pays on, once.
+    found.push({ hash: await pool.earn({ [alice]: 5 }), shares: { [alice]: 5 } });
+    await pool.mature();
+    await follow(pool);
+    await pool.bury(6);
+    await follow(pool);
+    expect(await spendsOnChain(sim)).toHaveLength(2);
+    await expectBooksAndChainAgree({ ...world, ...pool });
+    expect(await violations(pool)).toEqual([]);
+  });
+
+  it('fault 13: several are booked one after the other, those first whose change the others spend', async () => {
+    const world = await createPayingWorld(await open());
+    const { alice, bob } = world;
+    const found: Found[] = [];
+    // Somebody who is not paid leaves change, which the second payout spends.
+    await payBlock(world, found, { [alice]: 300, 'no address': 100 });
+    await payBlock(world, found, { [alice]: 200, [bob]: 100, 'no address': 10 });
+    const pool = await restored(world, await open(), found);
+    const incidents = await openIncidents(pool.context.database.knex);
+    expect(incidents.map(({ subject }) => subject)).toEqual(found.map(({ hash }) => hash));
+    expect(await ask(pool, incidents[1]!.id, 'book')).toMatchObject({ outcome: 'refused', detail: expect.stringMatching(/book older payouts first\.$/) });
+    expect(await ask(pool, incidents[0]!.id, 'book')).toMatchObject({ outcome: 'done' });
+    await follow(pool);
+    expect(await ask(pool, incidents[1]!.id, 'book')).toMatchObject({ outcome: 'done' });
+    await follow(pool);
+    expect(await amounts(pool)).toEqual(await amounts(world));
+    expect(await violations(pool)).toEqual([]);
+    await expectBooksAndChainAgree({ ...world, ...pool });
+  });
+
+  it('fault 13: is booked with its network fee where the pool pays it', async () => {
+    const change = { network_fee_from: 'pool', pool_fee_ppm: 10_000n } as const;
+    const world = await createPayingWorld(await open(), change);
+    const found: Found[] = [];
+    await payBlock(world, found, { [world.alice]: 300 });
+    const pool = await restored(world, await open(), found, change);
+    const [incident] = await openIncidents(pool.context.database.knex);
+    expect(await ask(pool, incident!.id, 'book')).toMatchObject({ outcome: 'done' });
+    await follow(pool);
+    expect(await accountBalances(pool.context.database.knex)).toEqual(await accountBalances(world.context.database.knex));
+    expect(await violations(pool)).toEqual([]);
+  });
+
+  it('fault 13: is refused where it pays somebody whom the ledger does not owe, and nothing changes', async () => {
+    const world = await createPayingWorld(await open());
+    const { alice, bob } = world;
+    const found: Found[] = [];
+    await payBlock(world, found, { [alice]: 300, [bob]: 101 });
+    const pool = await restored(world, await open(), [{ ...found[0]!, shares: { [alice]: 300 } }]);
+    const [incident] = await openIncidents(pool.context.database.knex);
+    const before = await amounts(pool);
+    expect(await ask(pool, incident!.id, 'book')).toMatchObject({
+      outcome: 'refused', detail: expect.stringMatching(/^Transaction [0-9a-f]{64} is no payout that this ledger could have made\. It pays \S+ to a script of nobody whom the ledger owes/),
+    });
+    expect(await amounts(pool)).toEqual(before);
+    expect(await openIncidents(pool.context.database.knex)).toHaveLength(1);
+    expect(await stateOf({ ...world, ...pool })).toBeUndefined();
+  });
+});
