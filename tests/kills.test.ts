@@ -1,0 +1,55 @@
+// A small pool's course on a real MariaDB and a real node, broken at a sample of its requests; `npm run test:kills` breaks
+// it at every one. The sample is drawn by a seed, so that it is the same every time, and printed. After each run
+// lab/kills/verdict.ts looks at the chain, the ledger and the facts, and asks `obtc-payments audit`.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allPoints, fault_names, nameOf, samplePoints, type FaultPoint } from '../lab/kills/points.js';
+import { runAll } from '../lab/kills/run-all.js';
+import type { Outcome } from '../lab/kills/run-point.js';
+import { makeTemplates, type Templates } from '../lab/kills/templates.js';
+import { buildPrograms } from './programs.js';
+
+const runs_of_each_fault = 3;
+const seed = 'kills';
+const limit_ms = 600_000;
+
+let templates: Templates;
+let points: readonly FaultPoint[];
+let outcomes: readonly Outcome[];
+
+beforeAll(async () => {
+  buildPrograms();
+  templates = await makeTemplates();
+  points = allPoints(templates.requests);
+  // A database that says nothing is given up after a minute: that is for the whole command.
+  const quick = points.filter(({ server, fault }) => server === 'rpc' || fault !== 'held');
+  const sample = fault_names.flatMap((fault) => samplePoints(quick.filter((point) => point.fault === fault), runs_of_each_fault, `${seed}/${fault}`));
+  process.stderr.write(`kills: ${sample.map((point) => `${nameOf(point)} (${point.request})`).join(', ')}\n`);
+  process.setMaxListeners(0);
+  outcomes = await runAll(templates, sample, { workers: 4, stop: new AbortController().signal, onOutcome: () => undefined });
+}, limit_ms);
+
+afterAll(() => templates?.remove());
+
+describe('the course that is broken', () => {
+  it('goes from the first share to the last final payout, over every kind of write that the daemons make', () => {
+    const requests = Object.values(templates.requests).flatMap(({ mysql, rpc }) => [...mysql, ...rpc]);
+    process.stderr.write(`kills: ${requests.length} requests, ${points.length} fault points\n`);
+    expect(requests.length).toBeGreaterThan(800);
+    expect(points.length).toBe(requests.length * fault_names.length);
+    expect(requests).toEqual(expect.arrayContaining([
+      'COMMIT', 'INSERT blocks', 'INSERT snapshots', 'INSERT snapshot_shares', 'INSERT cuts', 'UPDATE chain_scan',
+      'INSERT rounds', 'INSERT ledger_entries', 'INSERT payouts', 'INSERT payout_transactions', 'UPDATE payout_batches',
+      'signrawtransactionwithwallet', 'sendrawtransaction',
+    ]));
+    expect(requests.filter((name) => name === 'sendrawtransaction')).toHaveLength(2);
+  });
+});
+
+describe('at each request of the sample', () => {
+  it.each(fault_names)('%s: each miner has what he was credited, by one transaction for each batch, and every block is accounted for', (fault) => {
+    const runs = outcomes.filter(({ name }) => name.endsWith(`/${fault}`));
+    expect(runs).toHaveLength(runs_of_each_fault);
+    expect(runs.filter(({ violations }) => violations.length > 0)).toEqual([]);
+    expect(runs.filter(({ met }) => met !== null).length).toBeGreaterThan(0);
+  });
+});
