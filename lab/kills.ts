@@ -28,7 +28,7 @@ interface Options {
 
 const program = new Command('npm run test:kills --')
   .description('Breaks every request of both daemons in every way, one at a time, and looks at the chain afterwards.')
-  .option('--sample <number>', 'only so many points, a little of everything, chosen by the seed')
+  .option('--sample <number>', 'only so many points, chosen by the seed, a little of everything')
   .option('--seed <text>', 'of the sample', 'kills')
   .option('--every <number>', 'only every so many-th point', '1')
   .option('--offset <number>', 'the first of them, from 0', '0')

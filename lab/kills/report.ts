@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { printLines, printTable } from '../../shared/print.js';
 import { fault_names } from './points.js';
-import type { Outcome } from './run-point.js';
+import type { Outcome } from './run-points.js';
 
 const outcomeShape = z.object({
   name: z.string(), request: z.string(), met: z.string().nullable(), took_ms: z.number(),

@@ -27,7 +27,7 @@ export class NoRest extends Error {}
 
 /** Until the next stage may begin. */
 export async function playStage(place: Place, course: Course, stage: Stage): Promise<void> {
-  await untilAtRest(place, course, 'accounting');
+  if (stage !== 3) await untilAtRest(place, course, 'accounting');
   await untilAtRest(place, course, 'payments');
   if (stage !== 3) return;
   await mine(place, payout_confirmations);
