@@ -32,9 +32,9 @@ const program = new Command('npm run test:kills --')
   .option('--seed <text>', 'of the sample', 'kills')
   .option('--every <number>', 'only every so many-th point', '1')
   .option('--offset <number>', 'the first of them, from 0', '0')
-  .option('--only <prefix>', 'only points whose name begins so: 2/rpc, 3/mysql/17, 2/rpc/98/cut-after')
+  .option('--only <prefix>', 'only points whose name begins so: 2/rpc, 2/rpc/sendrawtransaction, 3/mysql/COMMIT')
   .option('--faults <names>', `only these, with commas between: ${fault_names.join(', ')}`)
-  .option('--requests <names>', 'only at these, with commas between: COMMIT, sendrawtransaction, "INSERT payouts"')
+  .option('--requests <names>', 'only at those whose label begins so, with commas between: COMMIT, sendrawtransaction, INSERT-payouts')
   .option('--workers <number>', 'runs at a time', String(2 * cpus().length))
   .option('--results <file>', 'a line of JSON for each run is added to it; points that it has are not run again')
   .option('--list', 'count the requests, print the points and run none', false)
@@ -58,7 +58,7 @@ async function killEverywhere(options: Options): Promise<number> {
     const waiting = chosen.filter((point) => !names_done.has(nameOf(point)));
     say(`${requests} requests, ${points.length} points, ${chosen.length} chosen, ${waiting.length} to run`);
     if (options.list) {
-      printLines(chosen.map((point) => `${nameOf(point)}  ${point.request}`));
+      printLines(chosen.map(nameOf));
       return exit_status.done;
     }
     const record = recorder({ total: waiting.length, say, ...(options.results === undefined ? {} : { file: options.results }) });
@@ -80,7 +80,7 @@ function choose(points: readonly FaultPoint[], { only = '', faults, requests, ev
   const first = wholeNumber(offset, 'offset', 0);
   const names = requests?.split(',');
   const chosen = points.filter((point) => wanted.includes(point.fault) && nameOf(point).startsWith(only))
-    .filter(({ request }) => names === undefined || names.includes(request))
+    .filter(({ request }) => names === undefined || names.some((name) => request.startsWith(name)))
     .filter((_, index) => index >= first && (index - first) % step === 0);
   return sample === undefined ? chosen : samplePoints(chosen, wholeNumber(sample, 'sample', 1), seed);
 }

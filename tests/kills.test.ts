@@ -26,7 +26,7 @@ beforeAll(async () => {
   // A database that says nothing is given up after a minute: that is for the whole command.
   const quick = points.filter(({ server, fault }) => server === 'rpc' || fault !== 'held');
   const sample = fault_names.flatMap((fault) => samplePoints(quick.filter((point) => point.fault === fault), runs_of_each_fault, `${seed}/${fault}`));
-  process.stderr.write(`kills: ${sample.map((point) => `${nameOf(point)} (${point.request})`).join(', ')}\n`);
+  process.stderr.write(`kills: ${sample.map(nameOf).join(', ')}\n`);
   process.setMaxListeners(0);
   outcomes = await runAll(templates, sample, { workers: 4, stop: new AbortController().signal, onOutcome: () => undefined });
 }, limit_ms);
@@ -40,8 +40,8 @@ describe('the course that is broken', () => {
     expect(requests.length).toBeGreaterThan(700);
     expect(points.length).toBe(requests.length * fault_names.length);
     expect(requests).toEqual(expect.arrayContaining([
-      'COMMIT', 'INSERT blocks', 'INSERT snapshots', 'INSERT snapshot_shares', 'INSERT cuts', 'UPDATE chain_scan',
-      'INSERT rounds', 'INSERT ledger_entries', 'INSERT payouts', 'INSERT payout_transactions', 'UPDATE payout_batches',
+      'INSERT-blocks', 'INSERT-snapshots', 'INSERT-snapshot_shares', 'INSERT-cuts', 'UPDATE-chain_scan',
+      'INSERT-rounds', 'INSERT-ledger_entries', 'INSERT-payouts', 'INSERT-payout_transactions', 'COMMIT-after-UPDATE-payout_batches',
       'signrawtransactionwithwallet', 'sendrawtransaction',
     ]));
     expect(requests.filter((name) => name === 'sendrawtransaction')).toHaveLength(2);
@@ -76,6 +76,6 @@ describe('at each request of the sample', () => {
     const runs = outcomes.filter(({ name }) => name.endsWith(`/${fault}`));
     expect(runs).toHaveLength(runs_of_each_fault);
     expect(runs.filter(({ violations }) => violations.length > 0)).toEqual([]);
-    expect(runs.filter(({ met }) => met !== null).length).toBeGreaterThan(0);
+    expect(runs.filter(({ met }) => met).length).toBeGreaterThan(0);
   });
 });

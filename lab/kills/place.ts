@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { mysqlRequests, rpcRequests, startFaultProxy, type FaultProxy } from '../fault-proxy.js';
 import { startMariadb, type PrivateMariadb } from '../mariadb.js';
 import { startRegtestNode, type RegtestNode } from '../regtest-node.js';
@@ -56,9 +57,8 @@ export async function openPlace(past: Past, copied: Copied): Promise<Place> {
       directory, past, mariadb, node, programs, close,
       proxies: { mysql, rpc },
       killServer: async (name) => {
-        const server = name === 'mysql' ? mariadb : node;
-        await server.kill();
-        back = server.restart();
+        const repair = name === 'mysql' ? await killMariadb(mariadb) : await killNode(node, past);
+        back = repair();
         back.catch(() => undefined); // Told by `whole`.
       },
       whole: async () => { await back; },
@@ -71,6 +71,27 @@ export async function openPlace(past: Past, copied: Copied): Promise<Place> {
     await close();
     throw failure;
   }
+}
+
+type Repair = () => Promise<unknown>;
+
+async function killMariadb(mariadb: PrivateMariadb): Promise<Repair> {
+  await mariadb.kill();
+  return () => mariadb.restart();
+}
+
+/** What a killed node had not yet written of the chain it gets again from its peers; here that is us. */
+async function killNode(node: RegtestNode, past: Past): Promise<Repair> {
+  const tip = z.number().parse(await node.rpc('getblockcount'));
+  const blocks: unknown[] = [];
+  for (let height = past.solves[0]!.height; height <= tip; height += 1) {
+    blocks.push(await node.rpc('getblock', await node.rpc('getblockhash', height), 0));
+  }
+  await node.kill();
+  return async () => {
+    await node.restart();
+    for (const block of blocks) await node.rpc('submitblock', block);
+  };
 }
 
 interface Stoppable { stop(): Promise<void> }

@@ -1,20 +1,31 @@
 // Which fault points there are and which of them a sample takes: the same for the same seed, or a failure could not be
 // repeated.
 import { describe, expect, it } from 'vitest';
+import { labelsOf } from './labels.js';
 import { allPoints, fault_names, nameOf, samplePoints } from './points.js';
 
 const requests = {
-  1: { mysql: ['LOGIN', 'COMMIT', ...Array<string>(20).fill('SELECT blocks')], rpc: ['getblock'] },
+  1: { mysql: ['LOGIN', 'COMMIT', ...Array<string>(20).fill('SELECT-blocks')], rpc: ['getblock'] },
   2: { mysql: ['COMMIT'], rpc: ['sendrawtransaction'] },
   3: { mysql: [], rpc: ['gettransaction'] },
 };
 const points = allPoints(requests);
 
+describe('the label of a request', () => {
+  it('tells a COMMIT by what it commits, and leaves out what the transaction before it wrote', () => {
+    const seen = ['START', 'UPDATE payments_lease', 'COMMIT', 'START', 'UPDATE payments_lease', 'INSERT payouts', 'SELECT users', 'COMMIT', 'START', 'COMMIT'];
+    expect(labelsOf(seen.map((name) => ({ name })))).toEqual([
+      'START', 'UPDATE-payments_lease', 'COMMIT-after-UPDATE-payments_lease',
+      'START', 'UPDATE-payments_lease', 'INSERT-payouts', 'SELECT-users', 'COMMIT-after-INSERT-payouts', 'START', 'COMMIT',
+    ]);
+  });
+});
+
 describe('the fault points', () => {
   it('are every request of every stage with every fault, each with a name of its own', () => {
     expect(points).toHaveLength(26 * fault_names.length);
     expect(new Set(points.map(nameOf)).size).toBe(points.length);
-    expect(points.map(nameOf)).toContain('2/rpc/1/cut-after');
+    expect(points.map(nameOf)).toContain('1/mysql/SELECT-blocks.20/cut-after');
   });
 
   it('are sampled alike for one seed, and otherwise for another', () => {

@@ -1,5 +1,5 @@
 // The fault points: each request of each stage with each fault that can befall it, in an order that never changes.
-// A point has a name, such as `2/rpc/17/cut-after`, and by its name alone a run can be repeated.
+// A point has a name, such as `2/rpc/sendrawtransaction.1/cut-after`, and by its name alone a run can be repeated.
 import { createRandom } from '../random.js';
 import { cutAfter, cutBefore, deliveredLate, heldUntilGivenUp, insteadOf, rightAfter, type Fault } from '../fault-proxy.js';
 import type { Place, ServerName } from './place.js';
@@ -14,14 +14,15 @@ export type FaultName = (typeof fault_names)[number];
 export interface FaultPoint {
   readonly stage: Stage;
   readonly server: ServerName;
-  /** Which of the stage's requests to this server, from 1. */
-  readonly number: number;
-  /** What that request was called when nobody disturbed it. */
+  /** Its label. */
   readonly request: string;
+  /** Which of the stage's requests of that label, from 1. */
+  readonly occurrence: number;
   readonly fault: FaultName;
 }
 
-export const nameOf = ({ stage, server, number, fault }: FaultPoint): string => `${stage}/${server}/${number}/${fault}`;
+export const nameOf = ({ stage, server, request, occurrence, fault }: FaultPoint): string =>
+  `${stage}/${server}/${request}.${occurrence}/${fault}`;
 
 /** Later than a daemon needs to ask again, sooner than it gives up. */
 const late_ms = 3_000;
@@ -44,9 +45,13 @@ export function faultAt(place: Place, { server, fault }: FaultPoint): Fault {
 }
 
 export function allPoints(requests: Templates['requests']): FaultPoint[] {
-  return stages.flatMap((stage) => (['mysql', 'rpc'] as const).flatMap((server) =>
-    requests[stage][server].flatMap((request, index) =>
-      fault_names.map((fault) => ({ stage, server, number: index + 1, request, fault })))));
+  return stages.flatMap((stage) => (['mysql', 'rpc'] as const).flatMap((server) => {
+    const labels = requests[stage][server];
+    return labels.flatMap((request, index) => {
+      const occurrence = labels.slice(0, index + 1).filter((label) => label === request).length;
+      return fault_names.map((fault) => ({ stage, server, request, occurrence, fault }));
+    });
+  }));
 }
 
 /**

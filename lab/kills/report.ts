@@ -6,7 +6,7 @@ import { fault_names } from './points.js';
 import type { Outcome } from './run-points.js';
 
 const outcomeShape = z.object({
-  name: z.string(), request: z.string(), met: z.string().nullable(), took_ms: z.number(),
+  name: z.string(), met: z.boolean(), took_ms: z.number(),
   violations: z.array(z.string()), stops: z.array(z.string()),
 });
 
@@ -33,7 +33,7 @@ export function recorder({ total, say, file }: RecorderOptions): (outcome: Outco
     if (file !== undefined) appendFileSync(file, `${JSON.stringify(outcome)}\n`);
     if (outcome.violations.length > 0) {
       violated += 1;
-      printLines(outcome.violations.map((violation) => `${outcome.name} (${outcome.met ?? outcome.request}): ${violation}`));
+      printLines(outcome.violations.map((violation) => `${outcome.name}: ${violation}`));
     }
     if (runs % progress_every !== 0 && runs !== total) return;
     const seconds = Math.round((performance.now() - began_ms) / 1000);
@@ -47,7 +47,7 @@ export function printSummary(outcomes: readonly Outcome[]): void {
     const took_ms = runs.map((run) => run.took_ms).sort((a, b) => a - b);
     const median_seconds = Math.round((took_ms[Math.floor(took_ms.length / 2)] ?? 0) / 1000);
     return runs.length === 0 ? [] : [[
-      fault, runs.length, runs.filter(({ met }) => met === null).length,
+      fault, runs.length, runs.filter(({ met }) => !met).length,
       runs.filter(({ stops }) => stops.length > 0).length, runs.filter(({ violations }) => violations.length > 0).length, median_seconds,
     ]];
   });

@@ -50,7 +50,7 @@ async function twice(templates: Templates, run: readonly FaultPoint[]): Promise<
   } catch {
     // A port taken meanwhile, a server that did not start under load: not the daemons' fault.
     return runPoints(templates, run).catch((failure: unknown) => run.map((point): Outcome => ({
-      name: nameOf(point), request: point.request, met: null, stops: [], took_ms: 0,
+      name: nameOf(point), met: false, stops: [], took_ms: 0,
       violations: [`the run could not be made: ${failure instanceof Error ? failure.message : String(failure)}`],
     })));
   }

@@ -1,6 +1,7 @@
 // One run with one fault, or with one in each stage: from a copy of the servers as they were before the first of these
 // stages, through the rest of the story, to a verdict. Nothing is left of it.
 import { setTimeout as wait } from 'node:timers/promises';
+import { labelOfLast } from './labels.js';
 import { openPlace, type Place } from './place.js';
 import { faultAt, nameOf, type FaultPoint } from './points.js';
 import type { Ended } from './programs.js';
@@ -10,9 +11,8 @@ import { judge } from './verdict.js';
 
 export interface Outcome {
   readonly name: string;
-  readonly request: string;
-  /** What the request was called this time; null: the stage made fewer requests, so the fault befell none. */
-  readonly met: string | null;
+  /** False: the stage made fewer requests of that label this time, so the fault befell none. */
+  readonly met: boolean;
   readonly violations: readonly string[];
   /** Where a daemon ended by itself with status 1 or 3 and a sentence, and was all right when it was started again. */
   readonly stops: readonly string[];
@@ -28,7 +28,7 @@ export async function runPoints(templates: Templates, points: readonly FaultPoin
   const [first] = points;
   if (first === undefined) return [];
   const course: Course = { bad_ends: [] };
-  const met = new Map<FaultPoint, string>();
+  const met = new Set<FaultPoint>();
   const stops = new Map<FaultPoint, string[]>();
   const place = await openPlace(templates.past, templates.before[first.stage]);
   const violations: string[] = [];
@@ -36,7 +36,7 @@ export async function runPoints(templates: Templates, points: readonly FaultPoin
     for (const stage of stages.filter((one) => one >= first.stage)) {
       const point = points.find((one) => one.stage === stage);
       const ends_before = course.bad_ends.length;
-      const over = point === undefined ? noFault : await arm(place, point, (name) => met.set(point, name));
+      const over = point === undefined ? noFault : await arm(place, point, () => met.add(point));
       await playStage(place, course, stage);
       await over();
       if (point) stops.set(point, course.bad_ends.slice(ends_before).filter(({ killed }) => !killed).map(told));
@@ -53,20 +53,26 @@ export async function runPoints(templates: Templates, points: readonly FaultPoin
   violations.push(...course.bad_ends.filter(isDefect).map(told));
   const took_ms = Math.round(performance.now() - began_ms);
   return points.map((point): Outcome => ({
-    name: nameOf(point), request: point.request, met: met.get(point) ?? null, violations, stops: stops.get(point) ?? [], took_ms,
+    name: nameOf(point), met: met.has(point), violations, stops: stops.get(point) ?? [], took_ms,
   }));
 }
 
 const noFault = (): Promise<void> => Promise.resolve();
 
 /** @returns what waits until the fault, if it was met, has run its course. */
-async function arm(place: Place, point: FaultPoint, onMet: (name: string) => void): Promise<() => Promise<void>> {
+async function arm(place: Place, point: FaultPoint, onMet: () => void): Promise<() => Promise<void>> {
   const proxy = place.proxies[point.server];
   const fault = faultAt(place, point);
   let over: Promise<void> | null = null;
+  let seen_of_it = 0;
   proxy.countAnew();
-  const disarm = proxy.meetAll(({ number }) => over === null && number === point.number, (passage) => {
-    onMet(passage.request.name);
+  const isIt = (): boolean => {
+    if (over !== null || labelOfLast(proxy.seen) !== point.request) return false;
+    seen_of_it += 1;
+    return seen_of_it === point.occurrence;
+  };
+  const disarm = proxy.meetAll(isIt, (passage) => {
+    onMet();
     over = Promise.resolve(fault(passage));
     return over;
   });

@@ -10,6 +10,7 @@ import { splitStatements } from '../../shared/database/statements.js';
 import { startMariadb, type PrivateMariadb } from '../mariadb.js';
 import { startRegtestNode } from '../regtest-node.js';
 import { readFacts, type Facts } from './facts.js';
+import { labelsOf } from './labels.js';
 import { makePast, type Past } from './past.js';
 import { bothOrNone, openPlace, type Copied, type Place, type ServerName } from './place.js';
 import { playInterlude, playStage, playToTheEnd, stages, type Course, type Stage } from './story.js';
@@ -21,7 +22,7 @@ export interface Templates {
   readonly past: Past;
   /** As the servers were before the stage. */
   readonly before: Readonly<Record<Stage, Copied>>;
-  /** The names of the stage's requests in their order; the n-th of them is fault point n. */
+  /** The labels of the stage's requests in their order. */
   readonly requests: Readonly<Record<Stage, Counted>>;
   readonly facts: Facts;
   remove(): void;
@@ -60,7 +61,7 @@ async function countStage(place: Place, stage: Stage): Promise<Counted> {
   const course: Course = { bad_ends: [] };
   await playStage(place, course, stage);
   const { mysql, rpc } = place.proxies;
-  const counted = { mysql: mysql.seen.map(({ name }) => name), rpc: rpc.seen.map(({ name }) => name) };
+  const counted = { mysql: labelsOf(mysql.seen), rpc: labelsOf(rpc.seen) };
   await playInterlude(place, course, stage);
   const [bad] = course.bad_ends;
   if (bad) throw new Error(`undisturbed, ${bad.name} ended with ${bad.status}:\n${bad.stderr}`);
