@@ -45,6 +45,11 @@ export async function openPlace(past: Past, copied: Copied): Promise<Place> {
       startMariadb([], copied.mariadb), startRegtestNode({ copy_of: copied.node }));
     // Nobody needs what they hold: no time is lost on an orderly end.
     opened.push(() => mariadb.stop(), () => mariadb.kill(), () => node.stop());
+    const lastResort = (): void => {
+      for (const one of [mariadb.directory, node.directory, directory]) rmSync(one, { recursive: true, force: true, maxRetries: 5 });
+    };
+    process.once('exit', lastResort);
+    opened.push(async () => { process.off('exit', lastResort); });
     const mysql = await startFaultProxy({ target_port: mariadb.port, protocol: mysqlRequests });
     const rpc = await startFaultProxy({ target_port: Number(node.url.split(':')[1]), protocol: rpcRequests });
     opened.push(() => mysql.close(), () => rpc.close());
