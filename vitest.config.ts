@@ -1,6 +1,6 @@
-// The projects: `core` (pure, milliseconds), `edges` (real files, databases and nodes, one at a time per
-// file), `scenarios` (both daemons as processes), `cluster` (the same on three Galera nodes). `npm test` runs all
-// of them.
+// The projects: `core` (pure, milliseconds), `edges` (real files, databases and nodes, one at a time per file),
+// `scenarios` (both daemons as processes), `cluster` (the same on three Galera nodes). `npm test` runs all but
+// `cluster`, which takes minutes of its own: `npm run test:cluster`.
 import { defineConfig } from 'vitest/config';
 
 const everywhere = ['accounting', 'payments', 'shared', 'lab', 'tests', 'bench'];

@@ -1,7 +1,7 @@
 // A private MariaDB: its own data directory, socket and port, gone when it is stopped. The machine's
 // own server is never touched, and what is ended is ended by the process id that was started here.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -15,9 +15,13 @@ export interface PrivateMariadb {
   readonly pid: number;
   readonly port: number;
   readonly socket_path: string;
+  /** With another server's data in it, once that one was shut down, a new server begins where it ended. */
+  readonly directory: string;
   /** How to reach it; the administrator (root, no password) unless a login is given. */
   settings(database_name: string, login?: { user: string; password: string }): MysqlSettings;
   createDatabase(name: string): Promise<MysqlSettings>;
+  /** Asks it to end and waits; the directory stays. */
+  shutDown(): Promise<void>;
   /** Asks it to end, waits, removes its directory. */
   stop(): Promise<void>;
   /** SIGKILL, as a power cut would; the data directory stays until `stop`. */
@@ -29,13 +33,17 @@ export interface PrivateMariadb {
 const start_max_ms = 30_000;
 const look_again_ms = 50;
 
-/** `options` are added to the server's command line, such as `--innodb-flush-log-at-trx-commit=2`. */
-export async function startMariadb(options: readonly string[] = []): Promise<PrivateMariadb> {
+/**
+ * `options` are added to the server's command line, such as `--innodb-flush-log-at-trx-commit=2`. `copy_of`: the
+ * directory of one that was shut down; its data are copied instead of made.
+ */
+export async function startMariadb(options: readonly string[] = [], copy_of: string | null = null): Promise<PrivateMariadb> {
   const server = findProgram(['mariadbd', 'mysqld']);
   const directory = mkdtempSync(join(tmpdir(), 'pool-mariadb-'));
   const socket_path = join(directory, 's');
   try {
-    install(join(directory, 'data'));
+    if (copy_of === null) install(join(directory, 'data'));
+    else cpSync(join(copy_of, 'data'), join(directory, 'data'), { recursive: true });
     const port = await freePort();
     return await run({ server, directory, socket_path, port, options });
   } catch (error) {
@@ -75,6 +83,7 @@ async function run(place: Place): Promise<PrivateMariadb> {
     get pid() { return child.pid ?? 0; },
     port: place.port,
     socket_path: place.socket_path,
+    directory: place.directory,
     settings,
     async createDatabase(name) {
       const admin = await connect(settings('mysql'));
@@ -82,6 +91,7 @@ async function run(place: Place): Promise<PrivateMariadb> {
       await admin.close();
       return settings(name);
     },
+    shutDown: () => end('SIGTERM'),
     async stop() {
       await end('SIGTERM');
       process.off('exit', lastResort);

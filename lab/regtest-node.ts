@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -23,6 +23,8 @@ export type AddressType = 'bech32' | 'legacy' | 'p2sh-segwit';
 export interface RegtestOptions {
   /** Path of bitcoind or litecoind; default: the first on PATH. */
   readonly binary?: string;
+  /** The directory of a node that was shut down: this one begins with its chain and wallets. */
+  readonly copy_of?: string;
   /** More arguments for the node, such as "-persistmempool=0". */
   readonly arguments?: readonly string[];
   /** Limit for each start and each stop. Default 60 s. */
@@ -92,6 +94,7 @@ export async function startRegtestNode(options: RegtestOptions = {}): Promise<Re
   const binary = options.binary ?? findNodeBinary();
   const timeout_ms = options.timeout_ms ?? 60_000;
   const directory = await mkdtemp(join(tmpdir(), 'regtest-node-'));
+  if (options.copy_of !== undefined) await cp(options.copy_of, directory, { recursive: true });
   const user = 'regtest';
   const password = randomBytes(16).toString('hex');
   await writeFile(join(directory, 'node.conf'), `rpcuser=${user}\nrpcpassword=${password}\n`, {

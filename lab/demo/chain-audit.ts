@@ -41,7 +41,7 @@ const blockShape = z.object({
 const payeeOf = ({ scriptPubKey: { address, addresses } }: z.infer<typeof outputShape>): string =>
   address ?? addresses?.[0] ?? '';
 
-export async function auditChain(node: RegtestNode, pool_address: string): Promise<ChainAudit> {
+export async function auditChain(node: Pick<RegtestNode, 'rpc'>, pool_address: string): Promise<ChainAudit> {
   const tip = z.number().parse(await node.rpc('getblockcount'));
   const rewards = new Map<string, Satoshis>();
   const spends = new Map<string, number>();

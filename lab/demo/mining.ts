@@ -89,7 +89,7 @@ function sharesOfMinute(shares_per_minute: number, random: Random): number {
 }
 
 export async function startMining(
-  pool: ThrowawayPool,
+  pool: Pick<ThrowawayPool, 'node' | 'log_directory' | 'pool_address' | 'stranger_address'>,
   miners: readonly Miner[],
   stop: AbortSignal,
 ): Promise<Mining> {
