@@ -104,7 +104,7 @@ async function runSimulator(
   const main = tree.program === null ? null : join(tree.program, simulator);
   if (main === null || !existsSync(main)) return { outcome: 'broken', why: `${simulator} is not compiled here` };
   const from = seed === undefined ? [] : ['--seed', String(seed)];
-  const { status, output } = await run([main, '--seeds', String(seeds), ...from], tree, stop);
+  const { status, output } = await run([main, '--fail-fast', '--workers', '1', '--seeds', String(seeds), ...from], tree, stop);
   if (status === 0) return { outcome: 'passed' };
   // Status 1 is a violation that was found; everything else is the simulator's own trouble.
   const found = status === 1 ? [...output.matchAll(/\bseed[ =:]+(\d+)/gi)].at(-1)?.[1] : undefined;

@@ -15,6 +15,7 @@ interface Options {
   readonly exhaustive?: boolean;
   readonly everyPair: number;
   readonly workers: number;
+  readonly failFast?: boolean;
   readonly json?: boolean;
 }
 
@@ -36,6 +37,7 @@ const program = new Command('npm run simulate --')
   .option('--exhaustive', 'eight short stories: every crash point and every pair of crash points')
   .addOption(new Option('--every-pair <n>', 'with --exhaustive: every n-th pair only; 0: no pairs').argParser(whole).default(1))
   .addOption(new Option('--workers <count>', 'processes').argParser(whole).default(availableParallelism()))
+  .option('--fail-fast', 'end with the first seed that fails')
   .option('--json', 'one JSON document on stdout')
   .addHelpText('after', '\nExamples:\n  npm run simulate -- --seeds 2000\n  npm run simulate -- --seed 41 --trace\n'
     + '  npm run simulate -- --exhaustive --every-pair 10');

@@ -14,12 +14,14 @@ export interface SeedsWanted {
   readonly seeds?: number;
   readonly minutes?: number;
   readonly workers: number;
+  /** End with the first seed that fails. */
+  readonly failFast?: boolean;
 }
 
 const default_seeds = 200;
 const progress_period_ms = 10_000;
 
-export async function runSeeds({ seed: first, seeds, minutes, workers }: SeedsWanted): Promise<SeedsReport> {
+export async function runSeeds({ seed: first, seeds, minutes, workers, failFast }: SeedsWanted): Promise<SeedsReport> {
   const started_ms = performance.now();
   const ends_ms = minutes === undefined ? Infinity : started_ms + minutes * 60_000;
   const last = minutes === undefined ? first + (seeds ?? default_seeds) - 1 : Infinity;
@@ -29,7 +31,7 @@ export async function runSeeds({ seed: first, seeds, minutes, workers }: SeedsWa
   const timer = setInterval(() => say(`${results.length} seeds, ${failures(results)} failed`), progress_period_ms);
   try {
     await Promise.all(Array.from({ length: workers }, () => work(() => {
-      if (next > last || performance.now() >= ends_ms) return null;
+      if (next > last || performance.now() >= ends_ms || (failFast && failures(results) > 0)) return null;
       next += 1;
       return String(next - 1);
     }, (result) => {

@@ -56,6 +56,7 @@ export function drawSwarm(seed: string): Swarm {
   const calm = random.chance(0.1);
   const at_ports = calm ? new Set<PortFault>() : chosen(port_faults, () => 0.4);
   const around = calm ? new Set<WorldFault>() : chosen(world_faults, (kind) => (rare.has(kind) ? 0.06 : 0.25));
+  if (around.has('restore')) around.delete('stranger_spends');
   const share_log = random.chance(0.7);
   const log_level = random.chance(0.15) ? 4 : 5;
   const config = drawConfig(random, log_level);
