@@ -128,7 +128,7 @@ const at_the_machines: readonly Act[] = [
     if (world.back_up === null) return;
     world.powerOff();
     world.database.restore(world.back_up);
-    world.checks.forget();
+    world.restored();
     world.powerOn();
     for (const kind of ['accounting', 'payments'] as const) world.keep(kind);
   }),

@@ -17,6 +17,7 @@ import { createCommitChecks, type CommitChecks } from './invariants.js';
 import { createPayoutWitness, type PayoutWitness } from './payout-witness.js';
 import { createSimulatedPool, type SimulatedPool } from './pool.js';
 import type { SimulatedProcess } from './process.js';
+import { createSettlementWitness } from './settlement-witness.js';
 import type { Swarm } from './swarm.js';
 import { createTimeline, type Timeline } from './timeline.js';
 import { createWeather, type Weather } from './weather.js';
@@ -32,6 +33,8 @@ export interface World {
   readonly config: Config;
   readonly weather: Weather;
   readonly checks: CommitChecks;
+  /** The database was put back to an older state. */
+  readonly restored: () => void;
   readonly payouts: PayoutWitness;
   readonly violations: string[];
   readonly counts: { effects: number; kills: number; moments: number };
@@ -93,6 +96,7 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
   const weather = createWeather(random.fork('weather'), swarm.port_faults);
   const checks = createCommitChecks(() => database.raw);
   const payouts = createPayoutWitness({ chain, raw: () => database.raw, pool_address });
+  const settlements = createSettlementWitness({ chain, raw: () => database.raw, maturity: config.maturity });
   const hash = createHash('sha256');
   const closers: (() => Promise<void>)[] = [];
   const running = new Map<SimulatedProcess, DaemonKind | null>();
@@ -103,6 +107,10 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
   const world: World = {
     swarm, random: random.fork('story'), timeline, chain, database, disk, pool, config, weather, checks, payouts,
     violations: [],
+    restored: () => {
+      checks.forget();
+      settlements.forget();
+    },
     counts: { effects: 0, kills: 0, moments: 0 },
     processes: () => [...running.keys()],
     keep, startAnother: (kind) => { start(kind, null); },
@@ -122,7 +130,7 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
     traceHash: () => hash.copy().digest('hex').slice(0, 16),
     pass: async (duration_ms) => {
       const until_ms = timeline.now_ms() + duration_ms;
-      while (await timeline.next(until_ms)) look();
+      while (await timeline.next(until_ms)) await look();
     },
     remove: async () => {
       powered = false;
@@ -140,11 +148,11 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
     watcher.onLine?.(text);
   }
 
-  function look(): void {
+  async function look(): Promise<void> {
     world.counts.moments += 1;
     if (!dirty) return;
     dirty = false;
-    for (const violation of checks.look()) violate(violation);
+    for (const violation of [...checks.look(), ...await settlements.look()]) violate(violation);
   }
 
   function violate(sentence: string): void {
