@@ -97,6 +97,29 @@ forEachDatabase('coins of the pool that somebody else spends', (open) => {
     expect(await openIncidents(context.database.knex)).toMatchObject([{ kind: 'foreign_spend', subject: paid, stops_paying: true }]);
   });
 
+  it('fault 13: a payout that only the wallet still knows stops a restored ledger, before the node is given it again (D-2)', async () => {
+    const world = await createPayingWorld(await open());
+    const { sim, alice, bob, pool_address } = world;
+    const paid = await world.earn({ [alice]: 3, [bob]: 1 });
+    const more = await world.earn({ [alice]: 1, [bob]: 1 });
+    await world.mature();
+    await until(world.context, 'broadcast');
+    const [sent] = await sim.node.walletSpends(null);
+    sim.evict(sent!.txid);
+
+    const restored = await createPayablePool(await open(), { node: sim.node, mine: async () => [] }, { pool: pool_address, nobody: bob });
+    const { context, facts } = restored;
+    for (const [hash, work] of [[paid, { [alice]: 3, [bob]: 1 }], [more, { [alice]: 1, [bob]: 1 }]] as const) {
+      await facts.work(work);
+      await facts.line(hash);
+    }
+    await facts.complete();
+    const daemon = createPaymentsDaemon(context, { lease: context.lease, paying: payingMoves, requests: {} });
+    while ((await daemon.step()) === 'progress');
+    expect(await batchesIn(context.database.knex, batch_states)).toEqual([]);
+    expect((await openIncidents(context.database.knex)).map(({ kind }) => kind)).toContain('foreign_spend');
+  });
+
   it('is noticed when only one of several outputs of a coinbase is spent', async () => {
     const world = await createPayingWorld(await open());
     const { context, sim, facts, pool_address, alice } = world;

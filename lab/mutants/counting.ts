@@ -46,8 +46,8 @@ export const counting: readonly Mutant[] = [
     name: 'torn-line-read',
     harm: 'Half of a line is taken for a whole one: a shorter height, a smaller count.',
     file: 'accounting/core/log-line.ts',
-    find: 'const consumed = buffer.lastIndexOf(newline) + 1;\n  const whole = buffer.subarray(0, consumed);',
-    replacement: "const consumed = buffer.length;\n  const whole = Buffer.concat([buffer, Buffer.from('\\n')]);",
+    find: 'let consumed = buffer.lastIndexOf(newline) + 1;\n  const whole = buffer.subarray(0, consumed);',
+    replacement: "let consumed = buffer.length;\n  const whole = Buffer.concat([buffer, Buffer.from('\\n')]);",
     catchers: [tests('accounting/core/log-line.test.ts')],
   },
   {

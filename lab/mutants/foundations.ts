@@ -22,11 +22,19 @@ export const foundations: readonly Mutant[] = [
     catchers: [lease()],
   },
   {
+    name: 'overlong-lease-is-waited-for',
+    harm: 'A database clock that is set back an hour after a kill keeps every successor out for an hour.',
+    file: 'shared/database/lease.ts',
+    find: 'const stuck = watch.row !== null && now_ms - watch.since_ms > lease_duration_ms ? watch.row : null;',
+    replacement: 'const stuck = watch.row !== null && now_ms < 0 ? watch.row : null;',
+    catchers: [lease()],
+  },
+  {
     name: 'lease-taken-from-the-living',
     harm: 'A second start takes the lease from a daemon that is at work.',
     file: 'shared/database/lease.ts',
-    find: '        .whereRaw(`expires_at_ms <= ${now}`)\n',
-    replacement: '',
+    find: 'row_to_take.whereRaw(`expires_at_ms <= ${now}`))',
+    replacement: 'row_to_take)',
     catchers: [lease()],
   },
   {
