@@ -49,7 +49,7 @@ function checkNames(one: NameBytes, other: NameBytes): void {
   mustEqual(first === second, one === other, 'two names are two');
   const user = userOfWorker(one);
   mustEqual(userOfWorker(user), user, 'the user of a user');
-  must(user === '' || user.includes('/') || isUserName(user), 'a user is one that ckpool could have made');
+  must(/^$|[/\0]/.test(user) || isUserName(user), 'a user is one that ckpool could have made');
   must(user.length <= 127 && nameToBuffer(user).length === user.length, 'a user is at most 127 bytes');
   const address = addressText(one);
   must(address === null || /^[!-~]*$/.test(address), 'the node is asked about plain text alone');
