@@ -16,12 +16,16 @@ export interface Act {
 const act = (name: string, fault: WorldFault | null, weight: number, run: Act['act']): Act =>
   ({ name, fault, weight, act: run });
 
+/** A share log tells difficulties as floating point; a counter has whole numbers. */
+const difficulties = [1n, 8n, 8n, 64n, 1_000n, 2_000_000_000n];
+const beyond_floats = 9_007_199_254_740_993n;
+
 const miner = ({ random, pool }: World): NameBytes => random.pick(pool.workers);
 
 const everyday: readonly Act[] = [
   act('shares', null, 14, (world) => {
     for (let times = world.random.integer(1, 6); times > 0; times -= 1) {
-      world.pool.share(miner(world), BigInt(world.random.pick([1, 8, 8, 64, 1_000, 2_000_000_000])));
+      world.pool.share(miner(world), world.random.pick(world.swarm.share_log ? difficulties : [...difficulties, beyond_floats]));
     }
   }),
   act('reject', null, 1, (world) => world.pool.reject(miner(world))),
@@ -46,6 +50,7 @@ const at_the_pool: readonly Act[] = [
   act('the log is renamed', 'rename', 4, (world) => rotate(world, 'rename')),
   act('the log is copied and cut', 'copytruncate', 4, (world) => rotate(world, 'copytruncate')),
   act('a rotated log is compressed', 'compress', 4, compressOldest),
+  act('an old share log is compressed', 'compress', 4, compressShareLog),
   act('the log is cut to nothing', 'truncate', 1, ({ disk: { disk } }) => { if (disk.exists('ckpool.log')) disk.truncate('ckpool.log'); }),
   act('a torn line', 'torn_log', 3, ({ disk, random }) => {
     disk.disk.append('ckpool.log', Buffer.from(random.pick(['[2026-01-05 12:', '\0\0\0\n', '[x] Solved and confi', '\r\n'])));
@@ -58,12 +63,16 @@ const at_the_pool: readonly Act[] = [
   }),
   act('a user file is torn until the next pass', 'torn_users', 3, ({ disk, pool, random }) => {
     const [name = ''] = random.pick(pool.workers).split(/[._]/);
-    disk.disk.overwrite(`users/${name}`, Buffer.from(random.pick(['', '{"hashrate1m": "1T", "sha', 'null\n'])));
+    if (random.chance(0.3)) disk.disk.remove(`users/${name}`);
+    else disk.disk.overwrite(`users/${name}`, Buffer.from(random.pick(['', '{"hashrate1m": "1T", "sha', 'null\n'])));
   }),
-  act('a counter falls', 'counter_falls', 2, ({ disk, pool, random }) => {
+  act('a counter falls', 'counter_falls', 2, ({ disk, pool, random, swarm }) => {
     const [name = ''] = random.pick(pool.workers).split(/[._]/);
-    if (disk.disk.exists(`users/${name}`)) disk.disk.overwrite(`users/${name}`, Buffer.from('{"shares": 0, "bestshare": 0.0}\n'));
-    pool.restart('kill', false);
+    const told = /"shares": (\d+)/.exec(disk.disk.read(`users/${name}`)?.toString('latin1') ?? '')?.[1];
+    if (told === undefined) return;
+    const left = BigInt(told) / random.pick([2n, 3n, 1_000_000n]);
+    disk.disk.overwrite(`users/${name}`, Buffer.from(`{"shares": ${left}, "bestshare": 0.0}\n`));
+    pool.restart('kill', swarm.share_log);
   }),
   act('a forger logs in', 'forge', 4, (world) => world.pool.forge(forgedName(world))),
 ];
@@ -181,6 +190,19 @@ function compressOldest({ disk: { disk }, random }: World): void {
   if (!content || name === 'ckpool.log.1') return;
   disk.overwrite(`${name}.gz`, gzipSync(content));
   disk.remove(name);
+}
+
+/** As `prune` does: what nobody writes to any more. */
+async function compressShareLog({ disk: { disk }, chain, random }: World): Promise<void> {
+  const { tip_height } = await chain.node.chainInfo();
+  const old = disk.list('').filter((name) => /^[0-9a-f]{8}$/.test(name) && parseInt(name, 16) < tip_height - 3);
+  if (old.length === 0) return;
+  const directory = random.pick(old);
+  const plain = disk.list(directory).filter((name) => name.endsWith('.sharelog'));
+  if (plain.length === 0) return;
+  const path = `${directory}/${random.pick(plain)}`;
+  disk.overwrite(`${path}.gz`, gzipSync(disk.read(path) ?? Buffer.alloc(0)));
+  disk.remove(path);
 }
 
 /** A worker name whose newlines print a block line, or a User line with a share count, of the forger's choice. */

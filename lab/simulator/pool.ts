@@ -1,6 +1,6 @@
 // The miners of a simulated pool, and the only record of what they did: every share that ckpool accepted, in order,
 // and every block with the share that solved it. The auditor reads this record and the chain, nothing else.
-import type { BlockHash } from '../../shared/units.js';
+import { satoshis, type BlockHash } from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
 import { pushHeight, scriptHex } from '../block-miner/script.js';
 import type { Random } from '../random.js';
@@ -68,6 +68,7 @@ export interface PoolOptions {
   readonly workers: readonly NameBytes[];
   readonly share_log: boolean;
   readonly log_level: 4 | 5;
+  readonly coinbase_parts: boolean;
 }
 
 const solve_work = 8n;
@@ -80,6 +81,7 @@ export async function createSimulatedPool(options: PoolOptions): Promise<Simulat
   let passes = 0;
   let nonce = 1;
   let share_logs_full = false;
+  const donation = chain.foreignAddress();
   const connected = new Set<NameBytes>();
   const guarded: PoolDisk = {
     ...disk,
@@ -96,6 +98,10 @@ export async function createSimulatedPool(options: PoolOptions): Promise<Simulat
     user: userOfWorker(worker), work, logged: logging && !share_logs_full, pass: null, forgotten: false,
   });
 
+  const parts = [2_000_000_000n, 100_000_000n, 300_000_000n].map((amount, index) =>
+    ({ address: index === 1 ? donation : options.pool_address, amount: satoshis(amount) }));
+  const pays = options.coinbase_parts ? parts : options.pool_address;
+
   async function solve(worker: NameBytes, { line, anchor, beside }: BlockStyle): Promise<BlockHash> {
     nonce += 1;
     const tip = await chain.node.chainInfo();
@@ -103,7 +109,7 @@ export async function createSimulatedPool(options: PoolOptions): Promise<Simulat
     const height = beside ? tip.tip_height : tip.tip_height + 1;
     const { enonce1, nonce2 } = ckpool.extraNonces(worker);
     const hash = chain.mineBlock({
-      on: parent ?? tip.tip_hash, pays: options.pool_address, nonce,
+      on: parent ?? tip.tip_hash, pays, nonce,
       coinbase_script: scriptHex(pushHeight(height), Buffer.from(`0c${enonce1}${nonce2}`, 'hex')),
       ...(beside ? { transactions: [] } : {}),
     });

@@ -25,7 +25,7 @@ function scenario(
 ): Scenario {
   const share_log = change.share_log ?? true;
   const swarm: Swarm = {
-    seed: name, acts: 0, idle_ms: 1_000, share_log, log_level: 5, certainty: 'exact',
+    seed: name, acts: 0, coinbase_parts: false, idle_ms: 1_000, share_log, log_level: 5, certainty: 'exact',
     port_faults: new Set(), world_faults: new Set(), config: { ...config, ...change.config },
     workers: (chain) => (change.users ?? ['', '']).map((user) => `${user || chain.foreignAddress()}.rig` as NameBytes),
     summary: name,

@@ -32,6 +32,8 @@ export interface Swarm {
   readonly world_faults: ReadonlySet<WorldFault>;
   readonly config: Partial<Config>;
   readonly workers: (chain: SimulatedNode) => readonly NameBytes[];
+  /** Coinbases pay the pool in two outputs, and a donation between them. */
+  readonly coinbase_parts: boolean;
   readonly certainty: Certainty;
   readonly summary: string;
 }
@@ -46,7 +48,7 @@ const blurs_share_logs: readonly WorldFault[] = [
   'share_disk_full', 'switch', 'deep_reorg', 'restore', 'counter_falls', 'torn_users',
 ];
 const blurs_counters: readonly WorldFault[] = [
-  ...blurs_share_logs, 'torn_log', 'truncate', 'copytruncate', 'lost_line', 'torn_users', 'clock', 'forge', 'ckpool_restart',
+  ...blurs_share_logs, 'torn_log', 'truncate', 'lost_line', 'forge',
 ];
 
 export function drawSwarm(seed: string): Swarm {
@@ -57,7 +59,7 @@ export function drawSwarm(seed: string): Swarm {
   const at_ports = calm ? new Set<PortFault>() : chosen(port_faults, () => 0.4);
   const around = calm ? new Set<WorldFault>() : chosen(world_faults, (kind) => (rare.has(kind) ? 0.06 : 0.25));
   if (around.has('restore')) around.delete('stranger_spends');
-  const share_log = random.chance(0.7);
+  const share_log = random.chance(0.5);
   const log_level = random.chance(0.15) ? 4 : 5;
   const config = drawConfig(random, log_level);
   const people = random.pick([1, 2, 3, 5, 8]);
@@ -67,7 +69,8 @@ export function drawSwarm(seed: string): Swarm {
     seed, share_log, log_level, config, certainty, port_faults: at_ports, world_faults: around,
     acts: random.pick([10, 20, 40]),
     idle_ms: random.pick([700, 6_000]),
-    workers: (chain) => drawWorkers(chain, createRandom(`workers ${seed}`), people),
+    workers: (chain) => drawWorkers(chain, createRandom(`workers ${seed}`), people, share_log),
+    coinbase_parts: random.chance(0.3),
     summary: `${share_log ? 'share logs' : 'counters'}, level ${log_level}, ${certainty}; ${[...at_ports, ...around].join(' ') || 'calm'}`,
   };
 }
@@ -91,9 +94,11 @@ function drawConfig(random: Random, log_level: 4 | 5): Partial<Config> {
 }
 
 /** Most are addresses that can be paid; some are not, are the pool's own, or differ in their case only. */
-function drawWorkers(chain: SimulatedNode, random: Random, people: number): readonly NameBytes[] {
+function drawWorkers(chain: SimulatedNode, random: Random, people: number, share_log: boolean): readonly NameBytes[] {
+  // In a share log a name that is no UTF-8 makes its line unreadable, as jansson would have refused to write it.
+  const odd = ['garage', 'GARAGE', 'Not an address', 'Zo\xc3\xab', ...(share_log ? [] : ['\xff\xfebytes', '\xff\xfdbytes'])];
   const users = Array.from({ length: people }, (_, index): string => {
-    if (index > 0 && random.chance(0.1)) return random.pick(['garage', 'GARAGE', 'Not an address', 'Zo\xc3\xab']);
+    if (index > 0 && random.chance(0.2)) return random.pick(odd);
     if (index > 0 && random.chance(0.05)) return chain.newAddress();
     return chain.foreignAddress(random.pick(['bech32', 'bech32', 'legacy', 'p2sh-segwit', 'witness-1']));
   });

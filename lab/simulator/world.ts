@@ -89,6 +89,7 @@ export async function createWorld(swarm: Swarm, watcher: Watcher = {}): Promise<
   const pool = await createSimulatedPool({
     log_directory: disk.directory, disk: disk.disk, chain, pool_address, now_ms: () => timeline.now_ms(),
     random: random.fork('ckpool'), workers, share_log: swarm.share_log, log_level: swarm.log_level,
+    coinbase_parts: swarm.coinbase_parts,
   });
   const config = testConfig(pool_address, {
     ...swarm.config, log_directory: disk.directory, log_file: `${disk.directory}/ckpool.log`,
