@@ -47,6 +47,8 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
       return await nextMove();
     } catch (failure) {
       undecided = failure instanceof OutsideFailure && failure.where === 'database';
+      // Or the database is another one now: one that was restored is looked at as at a start.
+      if (undecided) looked_at = null;
       throw failure;
     }
   }
@@ -61,6 +63,8 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
       undecided = false;
     }
     if ((await actOnRequest(context, options.requests)) === 'progress') {
+      // What was booked or given up makes other coins ours, and others' spends of them foreign: look before the next plan.
+      looked_at = null;
       next_pass_ms = clock.monotonic_ms();
       return 'progress';
     }

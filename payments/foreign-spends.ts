@@ -144,7 +144,10 @@ async function spentOutput(
   return null;
 }
 
-/** Its transaction stands in the same block of the active chain before and after the output is not found. */
+/**
+ * Its transaction stands in the same block of the active chain before and after the output is not found; or the wallet
+ * knows who wants to spend it, wherever its own transaction is now.
+ */
 async function isSpentChange(
   node: PaymentsContext['node'],
   { txid, index }: { readonly txid: TransactionId; readonly index: number },
@@ -154,9 +157,9 @@ async function isSpentChange(
     const known = await node.walletTransaction(txid);
     return known && known.confirmations > 0 ? known.block_hash : null;
   };
+  if (await isClaimed(coinKey({ txid, index }))) return true;
   const block = await blockOf();
-  if (block === null) return false;
-  if ((await node.unspentOutput(txid, index, true)) !== null && !(await isClaimed(coinKey({ txid, index })))) return false;
+  if (block === null || (await node.unspentOutput(txid, index, true)) !== null) return false;
   return (await blockOf()) === block;
 }
 

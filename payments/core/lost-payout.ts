@@ -69,9 +69,14 @@ interface SharedOutput {
   readonly parts: readonly Satoshis[];
 }
 
-function drafting({ group, amount, parts }: SharedOutput, fees: readonly Satoshis[]): Draft['outputs'][number] {
-  const users = group.users.map((user, index) =>
-    ({ ...user, planned_sats: satoshis((parts[index] ?? 0n) + (fees[index] ?? 0n)) }));
+/** Who has no satoshi of it (an owner of dust behind the same script) had no part in it. */
+function drafting({ group, amount, parts }: SharedOutput, withheld: readonly Satoshis[]): Draft['outputs'][number] {
+  const shared = group.users.map((user, index) => {
+    const fee = withheld[index] ?? satoshis(0n);
+    return { fee, user: { ...user, planned_sats: satoshis((parts[index] ?? 0n) + fee) } };
+  }).filter(({ user }) => user.planned_sats > 0n);
+  const users = shared.map(({ user }) => user);
+  const fees = shared.map(({ fee }) => fee);
   return { ...group, users, fees, amount, planned_sats: sumSatoshis(users.map(({ planned_sats }) => planned_sats)) };
 }
 

@@ -24,7 +24,7 @@ import { coinbaseOfBlocks } from '../edges/facts.js';
 import { openIncidents, resolveIncident, type Incident } from '../edges/incident-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
 import {
-  changeOutputs, creditedCoinbases, knownTransaction, roundOfCoinbase, storeTransaction,
+  changeOutputs, creditedCoinbases, knownTransaction, promisedCoins, roundOfCoinbase, storeTransaction,
 } from '../edges/transaction-store.js';
 
 export type BookDecision =
@@ -51,7 +51,13 @@ export async function bookLostPayout(context: PaymentsContext, incident: Inciden
   if (signed) return refuse(`Batch ${signed.id} is signed and not accepted yet: decide about it first.`);
 
   const coins: Coin[] = [];
+  const promised = await promisedCoins(knex);
   for (const input of spend.decoded.inputs) {
+    if (promised.has(coinKey(input))) {
+      return refuse(
+        `${about} spends ${coinKey(input)}, which a payout of this ledger was made to spend: decide about that one first.`,
+      );
+    }
     const amount = await amountOfOwnCoin(context, input);
     if (amount === null) {
       return refuse(

@@ -27,8 +27,11 @@ export interface Rpc {
   call<Answer>(shape: z.ZodType<Answer>, method: string, ...parameters: readonly unknown[]): Promise<Answer>;
 }
 
-/** A full block with all of its transactions has about 30 MB. Beyond 512 MB the package throws where nobody catches it. */
-const answer_bytes_max = 128 * 1024 * 1024;
+/**
+ * The longest answer is `listsinceblock`, with some 550 bytes for each output ever paid; a full block has about 30 MB.
+ * Beyond 512 MB the package throws where nobody catches it.
+ */
+const answer_bytes_max = 400 * 1024 * 1024;
 const silent = { debug: () => undefined };
 
 export function createRpc(login: NodeLogin): Rpc {
@@ -79,17 +82,17 @@ type Post = (options: unknown, done: (failure: Error | null, response: unknown) 
 function sendPlainly(client: Client, limit_ms: number): void {
   const request = client.request as unknown as { post: Post };
   client.request.postAsync = (options) => new Promise((resolve, reject) => {
-    const sent = request.post(options, (failure, response) => {
-      clearTimeout(timer);
-      if (failure) reject(failure);
-      else resolve(response);
-    });
     const giveUp = (code: string) => {
       clearTimeout(timer);
       sent.abort();
       reject(Object.assign(new Error('given up'), { code }));
     };
     const timer = setTimeout(() => giveUp('ESOCKETTIMEDOUT'), limit_ms);
+    const sent = request.post(options, (failure, response) => {
+      clearTimeout(timer);
+      if (failure) reject(failure);
+      else resolve(response);
+    });
     let received = 0;
     sent.on('data', (piece) => {
       received += piece.length;
