@@ -6,7 +6,8 @@ import { createWaits } from '../../payments/context.js';
 import { nothing_happens } from './spare-ports.js';
 import { silentLogger } from '../../shared/logger.js';
 import { printable, type NameBytes } from '../../shared/username.js';
-import { expectation, isNear, type ChainView } from './auditor.js';
+import { expectation, isNear, type ChainView, type Expectation } from './auditor.js';
+import type { WorldFault } from './swarm.js';
 import type { World } from './world.js';
 
 type Row = Record<string, unknown>;
@@ -96,20 +97,52 @@ async function againstTheRecord(world: World): Promise<string[]> {
   const ledger = earnedByUser(world);
   const known = new Set(pool.record.shares.map(({ user }) => user));
   const found = [...ledger.keys()].filter((user) => !known.has(user)).map((user) => `${printable(user)} has earned without a share`);
-  found.push(...neverTooMuch(world));
-  if (swarm.certainty === 'bounds' || world.checks.decided_otherwise) return found;
+  found.push(...neverTooMuch(world), ...neverTooLittle(world));
+  if (world.checks.decided_otherwise) return found;
   const should = expectation(pool.record, swarm.share_log ? 'share_logs' : 'counters', await viewOf(world), config);
+  found.push(...totalsDiffer(world, should));
+  if (swarm.certainty === 'bounds') return found;
   for (const [user, { earned }] of should.users) {
     const has = ledger.get(user) ?? 0n;
     if (!isNear(has, earned, BigInt(should.rounds))) {
       found.push(`${printable(user)} has earned ${has}, by the record it is ${earned.over / earned.under}`);
     }
   }
-  const [totals] = rows(world, `SELECT coalesce(-sum(CASE WHEN account = 'coinbase' THEN amount_sats END), 0) AS reward,
-    coalesce(sum(CASE WHEN account = 'carry' THEN amount_sats END), 0) AS carry FROM ledger_entries`);
-  if (totals?.['reward'] !== should.reward_sats) found.push(`the ledger has taken in ${String(totals?.['reward'])}, the chain has paid ${should.reward_sats}`);
-  if (totals?.['carry'] !== should.carried_sats) found.push(`${String(totals?.['carry'])} is carried, by the record it is ${should.carried_sats}`);
+  const [carry] = rows(world, "SELECT coalesce(sum(amount_sats), 0) AS sats FROM ledger_entries WHERE account = 'carry'");
+  if (carry?.['sats'] !== should.carried_sats) found.push(`${String(carry?.['sats'])} is carried, by the record it is ${should.carried_sats}`);
   return found;
+}
+
+/** What came in, and the pool's own part of it, do not depend on whose work it was. */
+function totalsDiffer(world: World, should: Expectation): string[] {
+  const [totals] = rows(world, `SELECT coalesce(-sum(CASE WHEN e.account = 'coinbase' THEN e.amount_sats END), 0) AS reward,
+    coalesce(sum(CASE WHEN e.account = 'pool_fee' THEN e.amount_sats END), 0) AS fee
+    FROM ledger_entries AS e JOIN ledger_events AS v ON v.id = e.event_id WHERE v.kind = 'settle'`);
+  const found: string[] = [];
+  if (totals?.['reward'] !== should.reward_sats) found.push(`the ledger has taken in ${String(totals?.['reward'])}, the chain has paid ${should.reward_sats}`);
+  if (totals?.['fee'] !== should.pool_fee_sats) found.push(`the pool has kept ${String(totals?.['fee'])}, by its fee it is ${should.pool_fee_sats}`);
+  return found;
+}
+
+/** With these a counter on disk is not what ckpool has told, or what it told is gone. */
+const hides_counters: readonly WorldFault[] = ['counter_falls', 'torn_users', 'restore', 'truncate', 'switch', 'share_disk_full'];
+
+/**
+ * Whatever the log went through: what ckpool's counters have told is counted, all of it, but for the last two minutes.
+ * Where share logs are read the seeds that are told exactly say more.
+ */
+function neverTooLittle(world: World): string[] {
+  if (world.swarm.share_log || hides_counters.some((fault) => world.swarm.world_faults.has(fault))) return [];
+  const { shares } = world.pool.record;
+  const latest = shares.reduce((last, { pass }) => Math.max(last, pass ?? 0), 0);
+  const told = new Map<string, bigint>();
+  for (const { user, work, pass } of shares) {
+    if (pass !== null && pass <= latest - 2) told.set(user, (told.get(user) ?? 0n) + work);
+  }
+  const counted = new Map(rows(world, 'SELECT name, ledger_count AS n FROM users')
+    .map((row) => [(row['name'] as Buffer).toString('latin1'), row['n'] as bigint]));
+  return [...told].filter(([user, work]) => (counted.get(user) ?? 0n) < work)
+    .map(([user, work]) => `${printable(user as NameBytes)} is counted ${counted.get(user) ?? 0n}, and ckpool has told ${work}`);
 }
 
 /** What must not depend on when a process died. */

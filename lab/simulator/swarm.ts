@@ -102,6 +102,9 @@ function drawWorkers(chain: SimulatedNode, random: Random, people: number, share
     if (index > 0 && random.chance(0.05)) return chain.newAddress();
     return chain.foreignAddress(random.pick(['bech32', 'bech32', 'legacy', 'p2sh-segwit', 'witness-1']));
   });
+  // bech32 may be written in capitals: two users of one script.
+  const bech32 = users.find((user) => user.startsWith('sim1q'));
+  if (bech32 !== undefined && random.chance(0.2)) users.push(bech32.toUpperCase());
   const twice = users.filter(() => random.chance(0.3)).map((user) => `${user}.second`);
   return [...new Set([...users.map((user) => `${user}.rig`), ...twice])].map((worker) => worker as NameBytes);
 }
