@@ -1,6 +1,7 @@
 // Rows 8, 9 and 11 of the fault matrix where they strike inside a transaction: a deadlock and a lock wait in the
 // middle of what accounting writes, COMMITs of both daemons that are cut off, and a tablespace that is full. A real
 // MariaDB; the proxy cuts connections at the COMMIT packet.
+import type { Knex } from 'knex';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,7 +49,8 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   const given_up_ms = performance.now() + 30_000;
   while (!(await holds())) {
     if (performance.now() > given_up_ms) throw new Error(`waited in vain for ${what}`);
-    await wait(5);
+    // InnoDB tells of locks from a cache, and renews that only when nobody has read it for 100 ms.
+    await wait(150);
   }
 }
 
@@ -63,12 +65,13 @@ it('fault 8: a deadlock and a lock wait while accounting writes a block: the who
     parser: { sql: { auth: 'root', pass: '', socket: mariadb.socket_path, database: 'fault_8' } },
   }), { mode: 0o600 });
   const other = await connect(await mariadb.createDatabase('fault_8'));
+  let rival: Knex.Transaction | null = null;
   try {
     await migrate(other);
     await other.knex.raw('CREATE TABLE ballast (id INT AUTO_INCREMENT PRIMARY KEY, word CHAR(10))');
     const [deadlocks, timeouts] = [await counterOf('lock_deadlocks'), await counterOf('lock_timeouts')];
     // Somebody else holds the place where snapshots go, and has done more than accounting, so accounting is the victim.
-    const rival = await other.knex.transaction();
+    rival = await other.knex.transaction();
     await rival.raw("INSERT INTO ballast (word) SELECT 'heavy' FROM seq_1_to_20000");
     await rival.raw('SELECT * FROM snapshots FOR UPDATE');
     const accounting = run('accounting', ['run', '--once', '-c', config_file]);
@@ -84,6 +87,8 @@ it('fault 8: a deadlock and a lock wait while accounting writes a block: the who
     const replayed = await run('accounting', ['replay', busy.log_directory, '-c', config_file]);
     expect(replayed.status, replayed.stdout + replayed.stderr).toBe(0);
   } finally {
+    // A transaction that is left open would keep its connection, and this test, for ever.
+    if (rival?.isCompleted() === false) await rival.rollback();
     await other.close();
     await node.close();
     await busy.remove();
