@@ -65,8 +65,8 @@ export const payouts: readonly Mutant[] = [
     name: 'shallow-conflict-kills',
     harm: 'A foreign spend that a reorganisation may still undo gives the batch up: both pay.',
     file: 'payments/paying/sightings.ts',
-    find: 'dead: depth >= config.payout_confirmations,',
-    replacement: 'dead: depth >= 1,',
+    find: 'dead: rival.confirmations >= payout_confirmations,',
+    replacement: 'dead: rival.confirmations >= 1,',
     catchers: [paying()],
   },
   {

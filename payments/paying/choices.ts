@@ -59,7 +59,8 @@ export function choicesFor(incident: { readonly kind: string; readonly subject: 
       does:
         `gives the amounts of batch ${batch_id} back to their users' balances, `
         + 'to be paid by a later batch; '
-        + 'refused unless its transaction is proved dead, because otherwise they could be paid twice',
+        + 'refused unless its transaction is proved dead and no other one pays its users from its coins, because '
+        + 'otherwise they could be paid twice',
     },
   ];
 }

@@ -7,11 +7,22 @@ import { satoshis } from '../../shared/units.js';
 import { askPayments } from '../commands/ask.js';
 import { incidentReport } from '../commands/resolve.js';
 import { coinKey } from '../core/coin-choice.js';
-import { batchById } from '../edges/batch-store.js';
+import { batchById, payoutsOf } from '../edges/batch-store.js';
 import { incidentById, openIncidents, raiseIncident } from '../edges/incident-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
 import { transactionOf } from '../edges/transaction-store.js';
 import { payoutRequests } from './requests.js';
+
+type PayableWorld = Awaited<ReturnType<typeof createWorld>>;
+
+/** The payment of a signed batch as another transaction: the same coins pay the same users, in another order. */
+async function copyOfBatch({ context: { database: { knex } }, sim }: PayableWorld): Promise<string> {
+  const { inputs, raw_hex } = (await transactionOf(knex, 1))!;
+  const addresses = new Map((await payoutsOf(knex, 1)).map(({ script, address }) => [script, address]));
+  const { outputs } = await sim.node.decode(raw_hex);
+  const reversed = outputs.map(({ script, amount }) => ({ address: addresses.get(script)!, amount })).reverse();
+  return sim.node.sign(await sim.node.createTransaction(inputs, reversed));
+}
 
 async function createWorld(database: Database) {
   const sim = createSimulatedNode();
@@ -79,6 +90,45 @@ forEachDatabase("an operator's word", (open) => {
     await pool.mature();
     expect(await payUntilIdle(context)).toEqual(['plan', 'prepare', 'broadcast']);
     expect((await transactionOf(context.database.knex, 2))!.inputs.map(coinKey)).toContain(coinKey(inputs[1]!));
+  });
+
+  it('a payout whose coins pay its users in another transaction is not released: nobody is paid twice (D-2)', async () => {
+    const pool = await createWorld(await open());
+    const { context, sim } = pool;
+    while ((await payingStep(context)) !== 'prepare');
+    const copy = await copyOfBatch(pool);
+    const { txid } = await sim.node.decode(copy);
+    sim.mineBlock({ transactions: [copy] });
+    await pool.bury(6);
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    const [incident] = await openIncidents(context.database.knex);
+    expect(incident!.detail).toContain(`was spent by ${txid}, which pays users of this batch,`);
+    expect((await incidentReport(context, incident!)).now).toMatch(/release would be refused/);
+    await context.lease.release();
+    expect(await ask(context, incident!.id, 'release')).toMatchObject({ outcome: 'refused', detail: expect.stringMatching(`${txid} .*twice`) });
+    expect((await batchById(context.database.knex, 1))?.state).toBe('held');
+    await context.lease.tryTake();
+    expect(await payUntilIdle(context)).toEqual([]);
+  });
+
+  it('a payout with one coin stolen and one that pays its users, in a block or not yet, is not released (D-2)', async () => {
+    const pool = await createWorld(await open());
+    const { context, sim } = pool;
+    await pool.earn({ [sim.foreignAddress()]: 3, [sim.foreignAddress()]: 2 });
+    await pool.mature();
+    while ((await payingStep(context)) !== 'prepare');
+    const [first, second] = (await transactionOf(context.database.knex, 1))!.inputs;
+    const [payout] = await payoutsOf(context.database.knex, 1);
+    const spend = async (coin: typeof first, address: string) =>
+      sim.node.sign(await sim.node.createTransaction([coin!], [{ address, amount: satoshis(coin!.amount - 10_000n) }]));
+    sim.mineBlock({ transactions: [await spend(first, sim.foreignAddress())] });
+    await pool.bury(6);
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    expect(await sim.node.broadcast(await spend(second, payout!.address))).toEqual({ outcome: 'accepted' });
+    await context.lease.release();
+    expect(await ask(context, 1, 'release')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('twice') });
+    await pool.bury(1);
+    expect(await ask(context, 1, 'release')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('twice') });
   });
 
   it('a held payout that a miner took all the same is not released; retry follows it, and it is paid once', async () => {

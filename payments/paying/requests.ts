@@ -1,6 +1,7 @@
 // An operator's word, acted on by whoever holds the lease: this only reads and decides; what is to be written
-// commits together with the request's outcome. A batch is released only when its transaction is proved dead;
-// no word of an operator can replace that proof, because it is what keeps a miner from being paid twice.
+// commits together with the request's outcome. A batch is released only when its transaction is proved dead and
+// no other one pays its users from its coins; no word of an operator can replace that proof, because it is what
+// keeps a miner from being paid twice.
 import type { Knex } from 'knex';
 import { timeText } from '../../shared/database/database.js';
 import { z } from 'zod';
@@ -14,7 +15,7 @@ import { readSent } from './broadcast.js';
 import { choicesFor, type ChoiceName } from './choices.js';
 import { heldBatchOf } from './hold.js';
 import { recoverLosses } from './recover.js';
-import { confirmationOf, obstacleOf } from './sightings.js';
+import { confirmationOf, obstacleOf, rivalThatPaysUsers } from './sightings.js';
 
 const resolveArguments = z.object({ incident_id: z.number().int(), choice: z.string() });
 
@@ -106,6 +107,14 @@ async function release(context: PaymentsContext, incident: Incident, batch: Batc
     return refuse(
       `The transaction of batch ${batch.id} could still confirm, `
         + `so releasing it could pay its users twice. ${sentence}`,
+    );
+  }
+  const rival = await rivalThatPaysUsers(context, stored);
+  if (rival) {
+    return refuse(
+      `Transaction ${rival.txid} spends a coin of batch ${batch.id} and pays users of it `
+        + `(${rival.confirmations} confirmations), so releasing the batch could pay them twice. It stays held, and `
+        + 'nothing else is paid: leave the incident open, and pay nobody of it by hand.',
     );
   }
   const payouts = await payoutsOf(context.database.knex, batch.id);
