@@ -5,7 +5,7 @@ import { createPayablePool, payUntilIdle, type PayablePool } from '../../lab/pay
 import { createPayingWorld, expectBooksAndChainAgree, spendsOnChain, stateOf, type PayingWorld } from '../../lab/paying-world.js';
 import type { Config } from '../../shared/config.js';
 import type { Database } from '../../shared/database/database.js';
-import type { BlockHash } from '../../shared/units.js';
+import { satoshis, type BlockHash } from '../../shared/units.js';
 import { askPayments } from '../commands/ask.js';
 import { auditLines } from '../commands/audit.js';
 import { incidentReport } from '../commands/resolve.js';
@@ -115,6 +115,22 @@ forEachDatabase('a payout that the ledger has lost', (open) => {
     expect(await ask(pool, incident!.id, 'book')).toMatchObject({ outcome: 'done' });
     await follow(pool);
     expect(await accountBalances(pool.context.database.knex)).toEqual(await accountBalances(world.context.database.knex));
+    expect(await violations(pool)).toEqual([]);
+  });
+
+  it.each([1_003n, 2_001n])('fault 13: the audit holds after it, however its network fee falls on users who got the same (%s satoshis per 1000 bytes)', async (rate) => {
+    const change = { fallback_fee_rate: satoshis(rate) };
+    const world = await createPayingWorld(await open(), change);
+    const { alice, bob } = world;
+    const found: Found[] = [];
+    await payBlock(world, found, { [alice]: 1, [bob]: 1 });
+    // They are owed more than they were paid, so that the fee can be split otherwise than it was.
+    found.push({ hash: await world.earn({ [alice]: 1, [bob]: 1 }), shares: { [alice]: 1, [bob]: 1 } });
+    await world.mature();
+    const pool = await restored(world, await open(), found, change);
+    expect(await ask(pool, 1, 'book')).toMatchObject({ outcome: 'done' });
+    expect(await violations(pool)).toEqual([]);
+    await follow(pool);
     expect(await violations(pool)).toEqual([]);
   });
 
