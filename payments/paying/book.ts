@@ -8,7 +8,7 @@ import { formatCoins } from '../../shared/amount.js';
 import type { DecodedTransaction } from '../../shared/bitcoind/node.js';
 import { timeText } from '../../shared/database/database.js';
 import { invariant } from '../../shared/errors.js';
-import { satoshis, type Satoshis, type TransactionId } from '../../shared/units.js';
+import { blockHash, satoshis, type Satoshis, type TransactionId } from '../../shared/units.js';
 import { foreign_spend } from '../acknowledged.js';
 import { poolScript } from '../chain-view.js';
 import type { PaymentsContext } from '../context.js';
@@ -24,29 +24,57 @@ import { coinbaseOfBlocks } from '../edges/facts.js';
 import { openIncidents, resolveIncident, type Incident } from '../edges/incident-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
 import {
-  changeOutputs, creditedCoinbases, knownTransaction, roundOfCoinbase, storeTransaction,
+  changeOutputs, creditedCoinbases, knownTransaction, promisedCoins, roundOfCoinbase, storeTransaction,
 } from '../edges/transaction-store.js';
 
 export type BookDecision =
   | { readonly refused: string }
   | {
     readonly detail: string;
-    /** Inside the transaction of the operator's word, after the fence; closes the other incidents about its coins. */
+    /** Is nothing left of the incident? Else it stays open. */
+    readonly closes: boolean;
+    /** Inside the transaction of the operator's word, after the fence; closes other incidents of which nothing is left. */
     readonly write: (transaction: Knex.Transaction) => Promise<void>;
   };
 
 interface Spend {
   readonly txid: TransactionId;
   readonly raw_hex: string;
+  readonly confirmations: number;
   readonly decoded: DecodedTransaction;
 }
 
 export async function bookLostPayout(context: PaymentsContext, incident: Incident): Promise<BookDecision> {
+  const unknown = await spendsUnknownToTheLedger(context);
+  const coinbases = await coinbaseOfBlocks(context.database.knex, new Set([incident.subject]));
+  const about = unknown.filter(({ decoded }) =>
+    decoded.inputs.some((input) => coinbases.has(input.txid) || coinKey(input) === incident.subject));
+  const confirmed = about.filter(({ confirmations }) => confirmations > 0)
+    .sort((a, b) => b.confirmations - a.confirmations);
+  if (about.length === 0) {
+    return refuse('The wallet knows no transaction that spends this coin and that the ledger does not know, so there is nothing to book.');
+  }
+  if (confirmed.length === 0 && about.length > 1) {
+    return refuse(
+      `${about.map(({ txid }) => txid).join(' and ')} spend this coin and none is in a block, so nobody knows which one `
+        + 'pays: ask again when one of them is.',
+    );
+  }
+  let refused: BookDecision | null = null;
+  for (const spend of confirmed.length > 0 ? confirmed : about) {
+    const decision = await bookSpend(context, incident, spend, unknown);
+    if (!('refused' in decision)) return decision;
+    refused ??= decision;
+  }
+  invariant(refused, 'A transaction was neither booked nor refused.');
+  return refused;
+}
+
+async function bookSpend(
+  context: PaymentsContext, incident: Incident, spend: Spend, unknown: readonly Spend[],
+): Promise<BookDecision> {
   const { config, database: { knex }, node } = context;
-  const spend = await spenderOf(context, incident);
-  if (!spend) return refuse('The wallet knows no transaction that spends this coin, so there is nothing to book.');
   const about = `Transaction ${spend.txid}`;
-  if (await knownTransaction(knex, spend.txid)) return refuse(`${about} is a payout of this ledger already.`);
   const [signed] = await batchesIn(knex, ['prepared']);
   if (signed) return refuse(`Batch ${signed.id} is signed and not accepted yet: decide about it first.`);
 
@@ -66,27 +94,65 @@ export async function bookLostPayout(context: PaymentsContext, incident: Inciden
   const booking = bookingOf({ coins, outputs: spend.decoded.outputs }, await owedWith(knex, unsigned), terms);
   if ('refused' in booking) return refuse(`${about} is no payout that this ledger could have made. ${booking.refused}`);
   const { draft } = booking;
+  const explained = await explainedIncidents(context, draft, unknown.filter(({ txid }) => txid !== spend.txid));
+  const closes = explained.has(incident.id);
   return {
+    closes,
     detail:
       `${about} is booked as a payout of this ledger: ${draft.outputs.length} outputs, `
-      + `${formatCoins(draft.planned_sats)} with the network fee.`,
-    write: (transaction) => write(context, transaction, { spend, draft, unsigned, incident }),
+      + `${formatCoins(draft.planned_sats)} with the network fee.`
+      + (closes ? '' : ' The incident stays open, because something else has spent from the same coinbase: book that too.'),
+    write: (transaction) => write(context, transaction, { spend, draft, unsigned, others: without(explained, incident.id) }),
   };
 }
 
 const refuse = (refused: string): BookDecision => ({ refused });
 
-/** The transaction of the wallet that spends the coin of the incident; in a block or on its way into one. */
-async function spenderOf({ database: { knex }, node }: PaymentsContext, { subject }: Incident): Promise<Spend | null> {
-  const coinbases = await coinbaseOfBlocks(knex, new Set([subject]));
+const without = (ids: ReadonlySet<number>, id: number): Set<number> => new Set([...ids].filter((one) => one !== id));
+
+/** Of the wallet's transactions those in a block or perhaps on their way into one. */
+async function spendsUnknownToTheLedger({ database: { knex }, node }: PaymentsContext): Promise<Spend[]> {
+  const found: Spend[] = [];
   for (const { txid, raw_hex, confirmations } of await node.walletSpends(null)) {
-    if (confirmations < 0) continue;
-    const decoded = await node.decode(raw_hex);
-    if (decoded.inputs.some((input) => coinbases.has(input.txid) || coinKey(input) === subject)) {
-      return { txid, raw_hex, decoded };
-    }
+    if (confirmations < 0 || await knownTransaction(knex, txid)) continue;
+    found.push({ txid, raw_hex, confirmations, decoded: await node.decode(raw_hex) });
   }
-  return null;
+  return found;
+}
+
+/** Ids of the open incidents about coins of this payout that have no other transaction to tell of. */
+async function explainedIncidents(
+  context: PaymentsContext, { coins }: Draft, others: readonly Spend[],
+): Promise<Set<number>> {
+  const { knex } = context.database;
+  const booked = new Set(coins.map(coinKey));
+  const spent_by_us = new Set([...await promisedCoins(knex), ...booked]);
+  const claimed = new Set(others.flatMap(({ decoded }) => decoded.inputs.map(coinKey)));
+  const found = new Set<number>();
+  for (const { id, kind, subject } of await openIncidents(knex)) {
+    if (kind !== foreign_spend) continue;
+    const [coinbase] = await coinbaseOfBlocks(knex, new Set([subject]));
+    const explained = coinbase === undefined ? booked.has(subject)
+      : coins.some(({ txid }) => txid === coinbase) && await isAccountedFor(context, subject, { spent_by_us, claimed });
+    if (explained) found.add(id);
+  }
+  return found;
+}
+
+/** Each coin that a coinbase gave the pool is spent by the ledger, or the node has it and no other transaction wants it. */
+async function isAccountedFor(
+  { config, node }: PaymentsContext, hash: string,
+  { spent_by_us, claimed }: Readonly<Record<'spent_by_us' | 'claimed', ReadonlySet<string>>>,
+): Promise<boolean> {
+  const block = await node.blockWithCoinbase(blockHash(hash));
+  const pool_script = await poolScript(node, config);
+  if (!block) return false;
+  for (const { index, script, amount } of block.coinbase_outputs) {
+    const coin = { txid: block.coinbase_txid, index };
+    if (script !== pool_script || amount === 0n || spent_by_us.has(coinKey(coin))) continue;
+    if (claimed.has(coinKey(coin)) || (await node.unspentOutput(coin.txid, index, true)) === null) return false;
+  }
+  return true;
 }
 
 /** null when the ledger does not know it as the pool's. */
@@ -129,7 +195,7 @@ async function owedWith(knex: Knex, unsigned: readonly Unsigned[]): Promise<Paye
 async function write(
   { config, clock }: PaymentsContext,
   transaction: Knex.Transaction,
-  { spend, draft, unsigned, incident }: { spend: Spend; draft: Draft; unsigned: readonly Unsigned[]; incident: Incident },
+  { spend, draft, unsigned, others }: { spend: Spend; draft: Draft; unsigned: readonly Unsigned[]; others: ReadonlySet<number> },
 ): Promise<void> {
   const now = timeText(clock.now_ms());
   const why = `the lost payout ${spend.txid} is booked`;
@@ -141,11 +207,7 @@ async function write(
     invariant(batch, `Batch ${batch_id} is not there although it was just written.`);
     await changeState(transaction, batch, event, now);
   }
-  const explained = new Set(draft.coins.map(coinKey));
-  for (const other of await openIncidents(transaction)) {
-    if (other.kind !== foreign_spend || other.id === incident.id) continue;
-    const coinbases = await coinbaseOfBlocks(transaction, new Set([other.subject]));
-    if (!explained.has(other.subject) && !draft.coins.some(({ txid }) => coinbases.has(txid))) continue;
-    await resolveIncident(transaction, other.id, `${why}, which spends this coin as well.`, now);
+  for (const { id } of await openIncidents(transaction)) {
+    if (others.has(id)) await resolveIncident(transaction, id, `${why}, which spends this coin as well.`, now);
   }
 }

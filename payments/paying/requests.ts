@@ -54,6 +54,7 @@ async function resolve(
 async function book(context: PaymentsContext, incident: Incident): Promise<RequestDecision> {
   const decision = await bookLostPayout(context, incident);
   if ('refused' in decision) return refuse(decision.refused);
+  if (!decision.closes) return { outcome: 'done', detail: decision.detail, write: decision.write };
   return closing(context, incident, decision.detail, decision.write);
 }
 
