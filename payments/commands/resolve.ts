@@ -74,7 +74,7 @@ async function howItStands(context: PaymentsContext, incident: Incident): Promis
   if (!obstacle.dead) return `${obstacle.sentence} That is not buried deep enough yet: release would be refused.`;
   const rival = await rivalThatPaysUsers(context, stored);
   const prospect = rival
-    ? `It is dead, but ${rival.txid} pays users of the batch from its coins: release would be refused.`
+    ? `It is dead, but ${rival.txid} pays users of the batch from its coins: release would be refused, book is for that.`
     : 'It is dead: release is possible.';
   return `${obstacle.sentence} ${prospect}`;
 }

@@ -1,8 +1,9 @@
 // An operator's word after an older database was restored: the transaction that spent a coin of the pool is a
 // payout which the ledger has lost, and is booked as one. Read and judged here; what is written (a batch that is
 // broadcast, with payouts, coins and the very bytes) commits with the word itself, and is then followed into the
-// chain like any other. It only ever lowers what is owed; it signs and sends nothing. Whatever does not add up
-// is refused: a coin that is not the ledger's, a payee whom it does not owe so much.
+// chain like any other. So is the transaction that paid the users of a held batch in the place of its own, which is
+// dead; that batch is given up with it. It only ever lowers what is owed; it signs and sends nothing. Whatever
+// does not add up is refused: a coin that is not the ledger's, a payee whom it does not owe so much.
 import type { Knex } from 'knex';
 import { formatCoins } from '../../shared/amount.js';
 import type { DecodedTransaction } from '../../shared/bitcoind/node.js';
@@ -24,8 +25,11 @@ import { coinbaseOfBlocks } from '../edges/facts.js';
 import { openIncidents, resolveIncident, type Incident } from '../edges/incident-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
 import {
-  changeOutputs, creditedCoinbases, knownTransaction, promisedCoins, roundOfCoinbase, storeTransaction,
+  changeOutputs, creditedCoinbases, freeCoins, knownTransaction, promisedCoins, roundOfCoinbase, storeTransaction,
+  type PayoutTransaction,
 } from '../edges/transaction-store.js';
+import { readSent } from './broadcast.js';
+import { rivalThatPaysUsers } from './sightings.js';
 
 export type BookDecision =
   | { readonly refused: string }
@@ -70,8 +74,27 @@ export async function bookLostPayout(context: PaymentsContext, incident: Inciden
   return refused;
 }
 
+/**
+ * A held batch whose coins pay its users in another transaction (other signatures, another fee), buried so deep that
+ * its own is dead: that one is booked, and the batch given up, in one transaction.
+ */
+export async function bookInsteadOf(context: PaymentsContext, incident: Incident, batch: Batch): Promise<BookDecision> {
+  const { payout_confirmations } = context.config;
+  const { stored } = await readSent(context, batch);
+  const rival = await rivalThatPaysUsers(context, stored);
+  if (!rival) return refuse(`No other transaction pays users of batch ${batch.id} from its coins, so there is nothing to book.`);
+  const { txid, confirmations } = rival;
+  if (confirmations < payout_confirmations) {
+    return refuse(`Transaction ${txid} has ${confirmations} of ${payout_confirmations} confirmations: ask again when it has them.`);
+  }
+  const unknown = await spendsUnknownToTheLedger(context);
+  const spend = unknown.find((one) => one.txid === txid);
+  if (!spend) return refuse(`Transaction ${txid} is a payout of this ledger already.`);
+  return bookSpend(context, incident, spend, unknown, { batch, stored, payouts: await payoutsOf(context.database.knex, batch.id) });
+}
+
 async function bookSpend(
-  context: PaymentsContext, incident: Incident, spend: Spend, unknown: readonly Spend[],
+  context: PaymentsContext, incident: Incident, spend: Spend, unknown: readonly Spend[], dead: Dead | null = null,
 ): Promise<BookDecision> {
   const { config, database: { knex }, node } = context;
   const about = `Transaction ${spend.txid}`;
@@ -89,20 +112,20 @@ async function bookSpend(
     }
     coins.push({ ...input, amount, confirmations: 0 });
   }
-  const unsigned = await unsignedPayouts(knex);
+  const given_up = [...(await unsignedPayouts(knex)), ...(dead ? [dead] : [])];
   const terms = { pool_script: await poolScript(node, config), network_fee_from: config.network_fee_from };
-  const booking = bookingOf({ coins, outputs: spend.decoded.outputs }, await owedWith(knex, unsigned), terms);
+  const booking = bookingOf({ coins, outputs: spend.decoded.outputs }, await owedWith(knex, given_up), terms);
   if ('refused' in booking) return refuse(`${about} is no payout that this ledger could have made. ${booking.refused}`);
   const { draft } = booking;
   const explained = await explainedIncidents(context, draft, unknown.filter(({ txid }) => txid !== spend.txid));
-  const closes = explained.has(incident.id);
+  const closes = dead !== null || explained.has(incident.id);
   return {
     closes,
     detail:
       `${about} is booked as a payout of this ledger: ${draft.outputs.length} outputs, `
       + `${formatCoins(draft.planned_sats)} with the network fee.`
       + (closes ? '' : ' The incident stays open, because something else has spent from the same coinbase: book that too.'),
-    write: (transaction) => write(context, transaction, { spend, draft, unsigned, others: without(explained, incident.id) }),
+    write: (transaction) => write(context, transaction, { spend, draft, given_up, others: without(explained, incident.id) }),
   };
 }
 
@@ -168,21 +191,24 @@ async function amountOfOwnCoin(
   return block?.coinbase_outputs.find((output) => output.index === coin.index && output.script === script)?.amount ?? null;
 }
 
-interface Unsigned {
+interface GivenUp {
   readonly batch: Batch;
   readonly payouts: readonly Payout[];
+  /** What was signed for it, if anything was, and never confirms. */
+  readonly stored?: PayoutTransaction;
 }
+type Dead = Required<GivenUp>;
 
 /** What is promised and not signed is given back first: the lost payout may be the very one that was planned. */
-async function unsignedPayouts(knex: Knex): Promise<Unsigned[]> {
-  const found: Unsigned[] = [];
+async function unsignedPayouts(knex: Knex): Promise<GivenUp[]> {
+  const found: GivenUp[] = [];
   for (const batch of await batchesIn(knex, ['planned'])) found.push({ batch, payouts: await payoutsOf(knex, batch.id) });
   return found;
 }
 
-async function owedWith(knex: Knex, unsigned: readonly Unsigned[]): Promise<Payee[]> {
+async function owedWith(knex: Knex, given_up: readonly GivenUp[]): Promise<Payee[]> {
   const addresses = await payoutAddresses(knex);
-  const promised = unsigned.flatMap(({ payouts }) => payouts);
+  const promised = given_up.flatMap(({ payouts }) => payouts);
   return (await minerBalances(knex)).flatMap(({ user_id, name, balance_sats }) => {
     const { address = null, script = null } = addresses.get(user_id) ?? {};
     if (address === null || script === null) return [];
@@ -195,11 +221,14 @@ async function owedWith(knex: Knex, unsigned: readonly Unsigned[]): Promise<Paye
 async function write(
   { config, clock }: PaymentsContext,
   transaction: Knex.Transaction,
-  { spend, draft, unsigned, others }: { spend: Spend; draft: Draft; unsigned: readonly Unsigned[]; others: ReadonlySet<number> },
+  { spend, draft, given_up, others }: { spend: Spend; draft: Draft; given_up: readonly GivenUp[]; others: ReadonlySet<number> },
 ): Promise<void> {
   const now = timeText(clock.now_ms());
   const why = `the lost payout ${spend.txid} is booked`;
-  for (const { batch, payouts } of unsigned) await releasePayouts(transaction, batch, payouts, [], why, now);
+  for (const { batch, payouts, stored } of given_up) {
+    await releasePayouts(transaction, batch, payouts, [], why, now);
+    if (stored) await freeCoins(transaction, stored);
+  }
   const batch_id = await reserveBatch(transaction, draft.outputs, config.network_fee_from, now, 'part of the balance');
   await storeTransaction(transaction, batch_id, spend, draft, await payoutsOf(transaction, batch_id), now);
   for (const event of ['prepare', 'accept'] as const) {

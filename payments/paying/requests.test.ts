@@ -3,7 +3,7 @@ import { forEachDatabase } from '../../lab/databases.js';
 import { createPayablePool, payingStep, payUntilIdle } from '../../lab/payable-pool.js';
 import { createSimulatedNode } from '../../lab/simulated-node.js';
 import type { Database } from '../../shared/database/database.js';
-import { satoshis } from '../../shared/units.js';
+import { blockHeight, satoshis } from '../../shared/units.js';
 import { askPayments } from '../commands/ask.js';
 import { incidentReport } from '../commands/resolve.js';
 import { coinKey } from '../core/coin-choice.js';
@@ -11,6 +11,8 @@ import { batchById, payoutsOf } from '../edges/batch-store.js';
 import { incidentById, openIncidents, raiseIncident } from '../edges/incident-store.js';
 import { minerBalances } from '../edges/ledger-store.js';
 import { transactionOf } from '../edges/transaction-store.js';
+import { watchForeignSpends } from '../foreign-spends.js';
+import { payoutChecks } from './audit.js';
 import { payoutRequests } from './requests.js';
 
 type PayableWorld = Awaited<ReturnType<typeof createWorld>>;
@@ -61,8 +63,9 @@ forEachDatabase("an operator's word", (open) => {
     const [incident] = await openIncidents(context.database.knex);
     const report = await incidentReport(context, incident!);
     expect(report).toMatchObject({ kind: 'payout_conflicted', now: expect.stringContaining('left the chain') });
-    expect(report.choices.map(({ choice }) => choice)).toEqual(['retry', 'release']);
+    expect(report.choices.map(({ choice }) => choice)).toEqual(['book', 'retry', 'release']);
     await context.lease.release();
+    expect(await ask(context, incident!.id, 'book')).toMatchObject({ outcome: 'refused', detail: expect.stringContaining('nothing to book') });
     expect(await ask(context, incident!.id, 'release')).toMatchObject({ outcome: 'done' });
     expect((await batchById(context.database.knex, 1))?.state).toBe('released');
     for (const user of await minerBalances(context.database.knex)) {
@@ -109,6 +112,47 @@ forEachDatabase("an operator's word", (open) => {
     expect((await batchById(context.database.knex, 1))?.state).toBe('held');
     await context.lease.tryTake();
     expect(await payUntilIdle(context)).toEqual([]);
+  });
+
+  it('the transaction that pays the users of a held payout instead becomes the payout: they are paid once, and paying goes on (D-2)', async () => {
+    const pool = await createWorld(await open());
+    const { context, sim } = pool;
+    while ((await payingStep(context)) !== 'prepare');
+    const copy = await copyOfBatch(pool);
+    const { txid } = await sim.node.decode(copy);
+    sim.mineBlock({ transactions: [copy] });
+    await pool.bury(5);
+    expect(await payUntilIdle(context)).toEqual(['broadcast']);
+    await context.lease.release();
+    expect(await ask(context, 1, 'book')).toMatchObject({ outcome: 'done', detail: expect.stringContaining(txid) });
+    expect(await openIncidents(context.database.knex)).toEqual([]);
+    expect((await batchById(context.database.knex, 1))?.state).toBe('released');
+    await context.lease.tryTake();
+    expect(await payUntilIdle(context)).toEqual(['watch', 'watch']);
+    expect(await watchForeignSpends(context)).toBe('idle');
+    expect((await batchById(context.database.knex, 2))?.state).toBe('final');
+    for (const user of await minerBalances(context.database.knex)) {
+      expect(user).toMatchObject({ balance_sats: 0n, reserved_sats: 0n, paid_sats: user.earned_sats - user.network_fee_sats });
+    }
+    for (const { run } of payoutChecks) expect(await run(context)).toMatchObject({ ok: true });
+    await pool.earn({ [sim.foreignAddress()]: 1 });
+    await pool.mature();
+    expect(await payUntilIdle(context)).toEqual(['check addresses', 'plan', 'prepare', 'broadcast']);
+  });
+
+  it('a payout whose users another transaction pays is not given up for it before that is buried deep', async () => {
+    const pool = await createWorld(await open());
+    const { context, sim } = pool;
+    while ((await payingStep(context)) !== 'prepare');
+    const copy = await copyOfBatch(pool);
+    sim.mineBlock({ transactions: [copy] });
+    await pool.bury(5);
+    await payUntilIdle(context);
+    const { tip_height } = await sim.node.chainInfo();
+    sim.invalidate((await sim.node.blockHashAt(blockHeight(tip_height - 1)))!);
+    await context.lease.release();
+    expect(await ask(context, 1, 'book')).toMatchObject({ outcome: 'refused', detail: expect.stringMatching(/has 4 of 6 confirmations/) });
+    expect((await batchById(context.database.knex, 1))?.state).toBe('held');
   });
 
   it('a payout with one coin stolen and one that pays its users, in a block or not yet, is not released (D-2)', async () => {
