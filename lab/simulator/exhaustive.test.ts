@@ -20,7 +20,7 @@ const effects_least: Readonly<Record<string, number>> = {
 };
 
 describe('killed at every effect, before it and after it', () => {
-  test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('fault 1, 2: %s: everyone has earned the same', async (name, scenario) => {
+  test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('%s: everyone has earned the same', async (name, scenario) => {
     const { effects, points, violations } = await exhaust(scenario, { every_pair: 0 });
     expect(violations).toEqual([]);
     expect(points).toBe(2 * effects);

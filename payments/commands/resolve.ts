@@ -10,7 +10,7 @@ import { readSent } from '../paying/broadcast.js';
 import { choicesFor, type Choice } from '../paying/choices.js';
 import { heldBatchOf } from '../paying/hold.js';
 import { payoutRequests } from '../paying/requests.js';
-import { confirmationOf, obstacleOf } from '../paying/sightings.js';
+import { confirmationOf, obstacleOf, rivalThatPaysUsers } from '../paying/sightings.js';
 import { askPayments } from './ask.js';
 import { withPayments } from './open.js';
 
@@ -71,9 +71,11 @@ async function howItStands(context: PaymentsContext, incident: Incident): Promis
   if (obstacle === null) {
     return `its transaction ${stored.txid} is in no block and could still confirm: release would be refused`;
   }
-  const prospect = obstacle.dead
-    ? 'It is dead: release is possible.'
-    : 'That is not buried deep enough yet: release would be refused.';
+  if (!obstacle.dead) return `${obstacle.sentence} That is not buried deep enough yet: release would be refused.`;
+  const rival = await rivalThatPaysUsers(context, stored);
+  const prospect = rival
+    ? `It is dead, but ${rival.txid} pays users of the batch from its coins: release would be refused, book is for that.`
+    : 'It is dead: release is possible.';
   return `${obstacle.sentence} ${prospect}`;
 }
 

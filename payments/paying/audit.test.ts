@@ -79,6 +79,14 @@ forEachDatabase('audit and listings of payouts', (open) => {
     expect((await faults(context)).join()).toMatch(/outputs differ from its payouts/);
   });
 
+  it('change that stands elsewhere than was recorded is found out', async () => {
+    const world = await createWorld(await open());
+    const { context } = world;
+    await payUntilIdle(context);
+    expect(await context.database.knex('payout_transactions').where({ change_index: 1 }).update({ change_index: 0 })).toBe(1);
+    expect((await faults(context)).join()).toMatch(/outputs differ from its payouts/);
+  });
+
   it("the operator's own coins in the wallet are listed and never a violation", async () => {
     const world = await createWorld(await open());
     const { context, sim, pool_address } = world;

@@ -49,7 +49,15 @@ export function choicesFor(incident: { readonly kind: string; readonly subject: 
     const resume: Choice = { choice: 'resume', does: resumes.get(incident.kind) ?? looked_at };
     return incident.kind === foreign_spend ? [book, resume] : [resume];
   }
+  const book_instead: Choice = {
+    choice: 'book',
+    does:
+      `books another transaction that pays users of batch ${batch_id} from its coins (a copy with other signatures or `
+      + 'another fee) as the payout, and gives the rest back as balances; refused unless it is buried deep and pays '
+      + 'only users to whom the ledger owes as much',
+  };
   return [
+    ...(incident.kind === 'payout_conflicted' ? [book_instead] : []),
     {
       choice: 'retry',
       does: `sends the stored transaction of batch ${batch_id} again, the same bytes, and follows it`,
@@ -59,7 +67,8 @@ export function choicesFor(incident: { readonly kind: string; readonly subject: 
       does:
         `gives the amounts of batch ${batch_id} back to their users' balances, `
         + 'to be paid by a later batch; '
-        + 'refused unless its transaction is proved dead, because otherwise they could be paid twice',
+        + 'refused unless its transaction is proved dead and no other one pays its users from its coins, because '
+        + 'otherwise they could be paid twice',
     },
   ];
 }

@@ -1,6 +1,7 @@
 // An operator's word, acted on by whoever holds the lease: this only reads and decides; what is to be written
-// commits together with the request's outcome. A batch is released only when its transaction is proved dead;
-// no word of an operator can replace that proof, because it is what keeps a miner from being paid twice.
+// commits together with the request's outcome. A batch is released only when its transaction is proved dead and
+// no other one pays its users from its coins; no word of an operator can replace that proof, because it is what
+// keeps a miner from being paid twice.
 import type { Knex } from 'knex';
 import { timeText } from '../../shared/database/database.js';
 import { z } from 'zod';
@@ -9,12 +10,12 @@ import { batchById, changeState, payoutsOf, releasePayouts, type Batch } from '.
 import { incidentById, resolveIncident, type Incident } from '../edges/incident-store.js';
 import { freeCoins } from '../edges/transaction-store.js';
 import { disputedNow } from '../settle.js';
-import { bookLostPayout } from './book.js';
+import { bookInsteadOf, bookLostPayout, type BookDecision } from './book.js';
 import { readSent } from './broadcast.js';
 import { choicesFor, type ChoiceName } from './choices.js';
 import { heldBatchOf } from './hold.js';
 import { recoverLosses } from './recover.js';
-import { confirmationOf, obstacleOf } from './sightings.js';
+import { confirmationOf, obstacleOf, rivalThatPaysUsers } from './sightings.js';
 
 const resolveArguments = z.object({ incident_id: z.number().int(), choice: z.string() });
 
@@ -43,16 +44,18 @@ async function resolve(
     return refuse(`Incident ${incident_id} (${incident.kind}) leaves these choices: ${choices.join(', ')}.`);
   }
   const batch_id = heldBatchOf(incident);
-  if (choice === 'book') return book(context, incident);
-  if (batch_id === null) return resume(context, incident);
+  if (batch_id === null) {
+    return choice === 'book' ? booked(context, incident, await bookLostPayout(context, incident)) : resume(context, incident);
+  }
   const batch = await batchById(context.database.knex, batch_id);
   if (batch?.state !== 'held') return closing(context, incident, `Batch ${batch_id} is not held any more.`);
+  if (choice === 'book') return booked(context, incident, await bookInsteadOf(context, incident, batch));
   return choice === 'retry' ? retry(context, incident, batch) : release(context, incident, batch);
 }
 
-async function book(context: PaymentsContext, incident: Incident): Promise<RequestDecision> {
-  const decision = await bookLostPayout(context, incident);
+function booked(context: PaymentsContext, incident: Incident, decision: BookDecision): RequestDecision {
   if ('refused' in decision) return refuse(decision.refused);
+  if (!decision.closes) return { outcome: 'done', detail: decision.detail, write: decision.write };
   return closing(context, incident, decision.detail, decision.write);
 }
 
@@ -106,6 +109,14 @@ async function release(context: PaymentsContext, incident: Incident, batch: Batc
     return refuse(
       `The transaction of batch ${batch.id} could still confirm, `
         + `so releasing it could pay its users twice. ${sentence}`,
+    );
+  }
+  const rival = await rivalThatPaysUsers(context, stored);
+  if (rival) {
+    return refuse(
+      `Transaction ${rival.txid} spends a coin of batch ${batch.id} and pays users of it `
+        + `(${rival.confirmations} confirmations), so releasing the batch could pay them twice. Choose book when it has `
+        + `${context.config.payout_confirmations}: it becomes the payout.`,
     );
   }
   const payouts = await payoutsOf(context.database.knex, batch.id);

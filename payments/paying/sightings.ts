@@ -2,10 +2,11 @@
 // not know it, an output that is spent, a node that has forgotten its mempool: none of these is a no. Only
 // a coin that a stranger's transaction has spent, or that is gone with its block, kills it, and only once
 // that is buried deep.
-import type { BlockHash, BlockHeight } from '../../shared/units.js';
+import type { BlockHash, BlockHeight, TransactionId } from '../../shared/units.js';
 import { blockHeight } from '../../shared/units.js';
 import type { PaymentsContext } from '../context.js';
 import { coinbase_confirmations_min, coinKey } from '../core/coin-choice.js';
+import { payoutsOf } from '../edges/batch-store.js';
 import { batchOfTransaction, roundOfCoinbase, type PayoutTransaction } from '../edges/transaction-store.js';
 
 /** In which block of the active chain it is; null when it is not seen in one. */
@@ -72,25 +73,50 @@ export async function obstacleOf(
   );
 }
 
-async function foreignSpender(
-  { config, node }: PaymentsContext,
-  stored: PayoutTransaction,
-): Promise<Obstacle | null> {
+/** Another transaction of the wallet that spends a coin of it, in a block or perhaps on its way into one. */
+interface Rival {
+  readonly txid: TransactionId;
+  readonly confirmations: number;
+  /** By `coinKey`. */
+  readonly coin: string;
+  readonly pays_users: boolean;
+}
+
+async function rivalsOf({ database: { knex }, node }: PaymentsContext, stored: PayoutTransaction): Promise<Rival[]> {
   const own = new Set(stored.inputs.map(coinKey));
-  for (const spend of await node.walletSpends(null)) {
-    if (spend.txid === stored.txid || spend.confirmations <= 0) continue;
-    const coin = (await node.decode(spend.raw_hex)).inputs.find((input) => own.has(coinKey(input)));
-    if (!coin) continue;
-    const depth = spend.confirmations;
-    return {
-      sentence:
-        `Its coin ${coinKey(coin)} was spent by ${spend.txid}, `
-        + `which is no payout of this batch, ${depth} of `
-        + `${config.payout_confirmations} confirmations ago.`,
-      dead: depth >= config.payout_confirmations,
-    };
+  const users = new Set((await payoutsOf(knex, stored.batch_id)).map(({ script }) => script));
+  const found: Rival[] = [];
+  for (const { txid, confirmations, raw_hex } of await node.walletSpends(null)) {
+    if (txid === stored.txid || confirmations < 0) continue;
+    const { inputs, outputs } = await node.decode(raw_hex);
+    const coin = inputs.map(coinKey).find((key) => own.has(key));
+    if (coin === undefined) continue;
+    found.push({ txid, confirmations, coin, pays_users: outputs.some(({ script }) => users.has(script)) });
   }
-  return null;
+  return found;
+}
+
+/**
+ * A copy of it with other signatures, or with another fee: dead as it may be itself, its users have their
+ * money or may get it. null when no such transaction is known.
+ */
+export async function rivalThatPaysUsers(
+  context: PaymentsContext, stored: PayoutTransaction,
+): Promise<Pick<Rival, 'txid' | 'confirmations'> | null> {
+  return (await rivalsOf(context, stored)).find(({ pays_users }) => pays_users) ?? null;
+}
+
+async function foreignSpender(context: PaymentsContext, stored: PayoutTransaction): Promise<Obstacle | null> {
+  const { payout_confirmations } = context.config;
+  const rival = (await rivalsOf(context, stored)).find(({ confirmations }) => confirmations > 0);
+  if (!rival) return null;
+  return {
+    sentence:
+      `Its coin ${rival.coin} was spent by ${rival.txid}, `
+      + `which ${rival.pays_users ? 'pays users' : 'is no payout'} of this batch, ${rival.confirmations} of `
+      + `${payout_confirmations} confirmations ago.`,
+    dead: rival.confirmations >= payout_confirmations,
+  };
 }
 
 /**
