@@ -63,15 +63,20 @@ it('fault 14: a work queue that is full (HTTP 500, plain text) is a failure to t
 });
 
 it.each([
-  ['is far too large', 20_000, 'EMSGSIZE'], ['never ends', 250, 'ESOCKETTIMEDOUT'],
-] as const)('fault 14: an answer that %s is cut off, and is unknown', async (_, timeout_ms, code) => {
+  ['is far too large', 20_000, 'EMSGSIZE', 1024 * 1024], ['never ends, a byte now and then', 250, 'ESOCKETTIMEDOUT', 1],
+] as const)('fault 14: an answer that %s is cut off, and is unknown', async (_, timeout_ms, code, piece_bytes) => {
   const open = new Set<unknown>();
-  const piece = Buffer.alloc(1024 * 1024, 0x20);
+  const piece = Buffer.alloc(piece_bytes, 0x20);
   const server = createServer((_, response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
-    const more = () => { while (!response.destroyed && response.write(piece)); };
     open.add(response);
     response.on('close', () => open.delete(response));
+    if (piece_bytes === 1) {
+      const timer = setInterval(() => response.write(piece), 20);
+      response.on('close', () => clearInterval(timer));
+      return;
+    }
+    const more = () => { while (!response.destroyed && response.write(piece)); };
     response.on('drain', more);
     more();
   }).listen(0, '127.0.0.1');
