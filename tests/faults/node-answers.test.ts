@@ -50,10 +50,15 @@ async function expectPaid(pool: RealPool): Promise<void> {
 
 it('fault 14: a work queue that is full (HTTP 500, plain text) is a failure to try again, not an answer', async () => {
   const pool = await earned();
-  // One thread, a queue of one: two of these calls wait for a block, the others find the queue full.
-  const full = { answers: 0 };
-  const busy = Array.from({ length: 4 }, () => createRpc(real.login).call(z.unknown(), 'waitfornewblock', 3_000).catch(() => { full.answers += 1; }));
-  while (full.answers === 0) await wait(5);
+  // One thread, a queue of one: two calls that wait for a block fill both. One that comes before the thread has taken
+  // the last finds the queue full, and is sent again.
+  const busy: Promise<unknown>[] = [];
+  while (busy.length < 2) {
+    const refused = { yet: false };
+    const call = createRpc(real.login).call(z.unknown(), 'waitfornewblock', 4_000).catch(() => { refused.yet = true; });
+    await wait(100);
+    if (!refused.yet) busy.push(call);
+  }
   await expect(real.node.chainInfo()).rejects.toMatchObject({ kind: 'retry', where: 'node', message: expect.stringMatching(/work queue/) });
   await expect(passes(pool)).rejects.toMatchObject({ kind: 'retry', where: 'node' });
   expect(await stateOf(pool)).toBeUndefined();
