@@ -65,9 +65,9 @@ addCommand(program, {
 addCommand(program, {
   usage: 'resolve [incident] [choice]',
   description:
-    "an operator's word where payments waits for one; "
-    + 'without arguments: what is open and what the choices are',
-  examples: ['resolve', 'resolve 2', 'resolve 2 resume'],
+    "an operator's word where payments waits for one: book, resume, retry or release; "
+    + 'without a choice: what is open and what each choice does',
+  examples: ['resolve', 'resolve 2', 'resolve 2 book', 'resolve 2 resume'],
   load: async () => (await import('./commands/resolve.js')).resolve,
 });
 addCommand(program, {

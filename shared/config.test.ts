@@ -128,7 +128,7 @@ describe('values', () => {
     expect(load(withParser(parser))).toMatchObject(expected);
   });
 
-  // The matrix says refused. DESIGN 5.6 has a payout above the threshold *and* above dust, so that a low threshold pays as
+  // Not refused: a payout is above the threshold *and* above dust, so that a low threshold pays as
   // soon as the network takes it, and no address needs a rule of its own here: payments/core/payout-plan.test.ts.
   it('fault 41: a threshold below dust is allowed: dust is never paid all the same', () => {
     expect(load(withParser({ min_payout: '0.00000001' })).min_payout_sats).toBe(1n);
@@ -291,7 +291,7 @@ describe('secrets', () => {
     expect(sentence).toMatch(/credential .*pool_rpc_pass cannot be read \(EISDIR\)/);
   });
 
-  // The matrix says refused. The file is ckpool's own, which runs with it as it is and often made it so: a refusal would
+  // Not refused: the file is ckpool's own, which runs with it as it is and often made it so: a refusal would
   // keep the pool from being accounted for what ckpool itself does. It is said at each start and by `check`.
   it('fault 41: in a file that everybody may read earn a warning, not a refusal', () => {
     load(withParser({}));

@@ -28,15 +28,21 @@ const whole = (text: string): number => {
   return value;
 };
 
+const some = (text: string): number => {
+  const value = whole(text);
+  if (value === 0) throw new InvalidArgumentError('at least 1 is needed');
+  return value;
+};
+
 const program = new Command('npm run simulate --')
   .description('Plays a pool in which everything dies, lies and comes late, and checks that nothing is lost or paid twice.')
-  .option('--seeds <count>', 'how many seeds (default: 200, or 1 with --trace)', whole)
+  .option('--seeds <count>', 'how many seeds (default: 200, or 1 with --trace)', some)
   .option('--seed <first>', 'the first seed', whole, 1)
   .option('--minutes <minutes>', 'as many seeds as fit into this time', whole)
   .option('--trace', 'one line for each move')
   .option('--exhaustive', 'eight short stories: every crash point and every pair of crash points')
   .addOption(new Option('--every-pair <n>', 'with --exhaustive: every n-th pair only; 0: no pairs').argParser(whole).default(1))
-  .addOption(new Option('--workers <count>', 'processes').argParser(whole).default(availableParallelism()))
+  .addOption(new Option('--workers <count>', 'worker threads').argParser(some).default(availableParallelism()))
   .option('--fail-fast', 'end with the first seed that fails')
   .option('--json', 'one JSON document on stdout')
   .addHelpText('after', '\nExamples:\n  npm run simulate -- --seeds 2000\n  npm run simulate -- --seed 41 --trace\n'

@@ -16,10 +16,10 @@ export const world_faults = [
 ] as const;
 export type WorldFault = (typeof world_faults)[number];
 
-/** How far the work of a pool can be told from outside. */
 /** The chain has five blocks when ckpool starts. */
 export const first_pool_height = blockHeight(6);
 
+/** How far the work of a pool can be told from outside. */
 export type Certainty = 'exact' | 'bounds';
 
 export interface Swarm {

@@ -6,7 +6,7 @@ import type { CallFate } from './node-port.js';
 import type { CommitFate, DriverFault } from './database.js';
 import type { NodeMethod } from '../simulated-node/faults.js';
 
-/** Fault kinds drawn at port calls. Those of the world around are the acts of story.ts. */
+/** Fault kinds drawn at port calls. Those of the world around are the acts of acts.ts. */
 export const port_faults = ['kill', 'database_errors', 'commit_answers', 'node_errors', 'late_requests'] as const;
 export type PortFault = (typeof port_faults)[number];
 

@@ -65,7 +65,7 @@ it.each(cases)('fault 12: $fault: payments refuses, says what to set, and starts
   expect(await start()).toMatchObject({ status: 0 });
 });
 
-it('fault 12: a server that is lax by default is strict in our sessions (DESIGN: nothing to refuse)', async () => {
+it('fault 12: a server that is lax by default is strict in our sessions (nothing to refuse)', async () => {
   await sql("SET GLOBAL sql_mode = ''");
   try {
     expect(await start()).toMatchObject({ status: 0 });

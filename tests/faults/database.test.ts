@@ -1,6 +1,6 @@
 // Rows 7 and 11 of the fault matrix over both daemons as processes: a database server that is down, killed in the
-// middle, or writes nothing. They wait with a sentence, nothing is half, and they go on by themselves (the matrix
-// says "stop with message"; DESIGN has a daemon wait where waiting can help, and `--once` stop).
+// middle, or writes nothing. They wait with a sentence, nothing is half, and they go on by themselves (a daemon
+// waits where waiting can help, `--once` stops).
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { NameBytes } from '../../shared/username.js';

@@ -1,5 +1,5 @@
-// Row 26 of the fault matrix: a block leaves the chain after its miners were paid. DESIGN decides otherwise than the
-// matrix about the debt: no balance becomes negative; what was paid is the pool's loss (orphan_loss), and here the
+// Row 26 of the fault matrix: a block leaves the chain after its miners were paid. About the
+// debt: no balance becomes negative; what was paid is the pool's loss (orphan_loss), and here the
 // payout itself goes with the coin that it spent. Everything ends in what a person has to say, by the real command.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { auditChain } from '../../lab/demo/chain-audit.js';

@@ -172,7 +172,7 @@ it('fault 15: in its initial download the node is waited for, and nobody is paid
     kind: 'retry', message: expect.stringMatching(/^The node is still catching up with the chain \(at block \d+\); nothing is settled or paid until it has\.$/),
   });
   expect(await stateOf(pool)).toBeUndefined();
-  // DESIGN: synced means not in initial download and blocks = headers, never the age of the tip.
+  // Synced means not in initial download and blocks = headers, never the age of the tip.
   await real.restart([`-mocktime=${now_seconds + 6 * 3600}`]);
   await payUntilIdle(pool.context);
   await expectPaid(pool);
