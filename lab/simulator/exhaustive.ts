@@ -27,13 +27,13 @@ export interface Extent {
 
 export async function exhaust(scenario: Scenario, { every_pair, onTelling }: Extent): Promise<ExhaustiveResult> {
   const violations: string[] = [];
-  const untouched = await tell(scenario, []);
+  const untouched = await killedAt(scenario, []);
   if (untouched.violations.length > 0) violations.push(...untouched.violations.map((one) => `untouched: ${one}`));
   const points = pointsFrom(1, untouched.effects);
   let pairs = 0;
 
   async function check(kills: readonly CrashPoint[]): Promise<SimulationResult> {
-    const told = await tell(scenario, kills);
+    const told = await killedAt(scenario, kills);
     onTelling?.();
     const where = kills.map(({ effect, when }) => `${when} effect ${effect}`).join(' and ');
     violations.push(...told.violations.map((one) => `killed ${where}: ${one}`));
@@ -59,6 +59,7 @@ const pointsFrom = (first: number, last: number): CrashPoint[] =>
   Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
     .flatMap((effect) => [{ effect, when: 'before' as const }, { effect, when: 'after' as const }]);
 
-const tell = ({ swarm, story }: Scenario, kills: readonly CrashPoint[]) => simulateStory(swarm, story, {
+/** The story with the process killed at these points. */
+export const killedAt = ({ swarm, story }: Scenario, kills: readonly CrashPoint[]): Promise<SimulationResult> => simulateStory(swarm, story, {
   killAt: (effect) => kills.find((point) => point.effect === effect)?.when ?? null,
 });

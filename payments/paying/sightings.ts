@@ -22,7 +22,9 @@ export async function confirmationOf(
   const before = await node.chainInfo();
   const confirmations = await outputConfirmations(node, stored, outputs);
   if (confirmations === null || confirmations === 0) return null;
-  const height = blockHeight(before.tip_height - confirmations + 1);
+  const at = before.tip_height - confirmations + 1;
+  if (at < 0) return null; // The chain has grown meanwhile by more than it had.
+  const height = blockHeight(at);
   const hash = await node.blockHashAt(height);
   const after = await node.chainInfo();
   return hash !== null && after.tip_hash === before.tip_hash ? { height, hash } : null;
