@@ -50,8 +50,9 @@ it('fault 26: a block that is lost after its miners were paid stops paying, ends
     'incident 2: payout_conflicted, batch 1, since then, open; it stops paying',
     `  Batch 1 is held. Its coin ${coinbase}:0 comes from block ${block.hash} at height ${block.height}, which left the chain. Its transaction can never confirm.`,
     `  now: Its coin ${coinbase}:0 comes from block ${block.hash} at height ${block.height}, which left the chain. It is dead: release is possible.`,
+    '  resolve 2 book: books another transaction that pays users of batch 1 from its coins (a copy with other signatures or another fee) as the payout, and gives the rest back as balances; refused unless it is buried deep and pays only users to whom the ledger owes as much',
     '  resolve 2 retry: sends the stored transaction of batch 1 again, the same bytes, and follows it',
-    "  resolve 2 release: gives the amounts of batch 1 back to their users' balances, to be paid by a later batch; refused unless its transaction is proved dead, because otherwise they could be paid twice",
+    "  resolve 2 release: gives the amounts of batch 1 back to their users' balances, to be paid by a later batch; refused unless its transaction is proved dead and no other one pays its users from its coins, because otherwise they could be paid twice",
   ]);
   expect((await rounds()).map(({ state }) => state)).toEqual(['lost']);
   expect(await status()).toMatchObject({ paid: '0.00000000', owed: '0.00000000', in_flight: [{ id: 1, state: 'held' }] });
