@@ -49,7 +49,6 @@ export async function simulateStory(
     const restless = await heal(world);
     world.violations.push(...restless);
     if (world.violations.length === 0) world.violations.push(...await violationsAtRest(world));
-    watcher.onRest?.(world);
     for (const violation of world.violations) world.trace(`VIOLATION ${violation}`);
     return {
       seed: swarm.seed, summary: swarm.summary, violations: world.violations, trace_hash: world.traceHash(),

@@ -2,7 +2,7 @@
 // fault it knows at all. Drawn before anything runs, so that a seed can be read in one line.
 import { blockHeight, satoshis } from '../../shared/units.js';
 import type { Config } from '../../shared/config.js';
-import { userOfWorker, type NameBytes } from '../../shared/username.js';
+import type { NameBytes } from '../../shared/username.js';
 import { createRandom, type Random } from '../random.js';
 import type { SimulatedNode } from '../simulated-node.js';
 import { port_faults, type PortFault } from './weather.js';
@@ -108,5 +108,3 @@ function drawWorkers(chain: SimulatedNode, random: Random, people: number, share
   const twice = users.filter(() => random.chance(0.3)).map((user) => `${user}.second`);
   return [...new Set([...users.map((user) => `${user}.rig`), ...twice])].map((worker) => worker as NameBytes);
 }
-
-export const usersOf = (workers: readonly NameBytes[]): readonly NameBytes[] => [...new Set(workers.map(userOfWorker))];

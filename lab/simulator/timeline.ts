@@ -6,7 +6,6 @@
 export interface Moment {
   /** Brings the moment forward; later ones stay where they are. */
   hasten(due_ms: number): void;
-  cancel(): void;
 }
 
 export interface Timeline {
@@ -47,7 +46,6 @@ export function createTimeline(start_ms: number): Timeline {
       entries.push(entry);
       return {
         hasten: (earlier_ms) => { entry.due_ms = Math.max(now_ms, Math.min(entry.due_ms, earlier_ms)); },
-        cancel: () => { entries = entries.filter((other) => other !== entry); },
       };
     },
     async next(until_ms) {

@@ -64,8 +64,6 @@ export interface World {
 }
 
 export interface Watcher {
-  /** The world as it is when everything has come to rest, to look into. */
-  onRest?: (world: World) => void;
   /** Called with each line of the trace. */
   onLine?: (line: string) => void;
   /** The process dies at this effect of both daemons together, counted from 1; null: the weather decides. */
