@@ -9,7 +9,7 @@ import { measureMemory, memoryLine, peak_limit_mib } from './fuzz/memory.js';
 import { memoryCases } from './fuzz/memory/cases.js';
 import { damage_names, damaged } from './fuzz/mutator.js';
 import { failureText, reportLine, runTargets } from './fuzz/run.js';
-import { target } from './fuzz/target.js';
+import { asyncTarget, target } from './fuzz/target.js';
 import { allTargets } from './fuzz/targets.js';
 import { hostile_names } from './hostile-names.js';
 
@@ -49,6 +49,18 @@ describe('a parser that breaks its promise', () => {
     expect(again.found?.input).toBe(first.found!.input);
     const [report] = await runTargets([broken(lines)], first.found!.seed, 1_000);
     expect(failureText(report!)).toContain(`npm run fuzz -- --target broken --seed ${first.found!.seed}`);
+  });
+
+  it('is never blamed for an input that an earlier batch had no time for', async () => {
+    let running = 0;
+    let most = 0;
+    const slow = asyncTarget('slow', 'One at a time.', fc.nat(), async () => {
+      most = Math.max(most, running += 1);
+      await new Promise((resolve) => { setTimeout(resolve, 70); });
+      running -= 1;
+    });
+    for (const seed of [1, 2, 3]) await slow.run(seed, 100);
+    expect(most).toBe(1);
   });
 
   it('is found when it is slow, not only when it throws', async () => {

@@ -81,18 +81,20 @@ export function createShareLogReader(): ShareLogReader {
       inflating = descriptor === null ? null : { path, ...inflateFrom(descriptor) };
       if (inflating === null) return 0;
     }
+    const stream = inflating;
     try {
-      const length = await inflating.read(piece, offset);
-      const end = inflating.end();
+      const length = await stream.read(piece, offset);
+      const end = stream.end();
       if (end?.damaged && ends.get(path)?.size !== end.size) {
-        ends.set(path, { bytes: inflating.bytes, size: end.size });
+        ends.set(path, { bytes: stream.bytes, size: end.size });
         complaints.push(`${path} is damaged after ${end.size} bytes of its content: what followed is lost to `
           + 'the share logs, restore it from a copy if there is one.');
       }
       return length;
     } catch (error) {
-      inflating.close();
-      inflating = null;
+      stream.close();
+      // A read that was left behind at the end of the daemon closes its own stream, never one opened since.
+      if (inflating === stream) inflating = null;
       throw filesFailure(error, path, 'logdir');
     }
   }
