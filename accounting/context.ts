@@ -22,7 +22,7 @@ export interface AccountingOptions {
 }
 
 export const defaultOptions: AccountingOptions = {
-  chunk_bytes: 16 * 1024 * 1024,
+  chunk_bytes: 1024 * 1024 * 1024,
   pairing_wait_ms: 2_000,
   sample_period_ms: 60_000,
   chain_period_ms: 20_000,

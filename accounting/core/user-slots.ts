@@ -4,9 +4,8 @@
 import { nameFromBuffer, username_bytes_max, type NameBytes } from '../../shared/username.js';
 import { isUserName } from './log-line.js';
 
-/** Half of the places stay free. */
+/** Unless it is made for more. */
 export const user_slots_max = 65_536;
-const places = 2 * user_slots_max;
 const places_looked_at = 16;
 
 export interface UserSlots {
@@ -15,11 +14,16 @@ export interface UserSlots {
    * and all. -1 when it has and gets none. A name that is written in two ways has two numbers.
    */
   find(view: DataView, start: number, end: number): number;
+  /** The end of that slot's name, if these bytes are its name, else -1. */
+  endOf(slot: number, view: DataView, start: number): number;
   readonly name: (slot: number) => NameBytes;
   readonly count: number;
 }
 
-export function createUserSlots(): UserSlots {
+/** @param slots_max a power of two */
+export function createUserSlots(slots_max = user_slots_max): UserSlots {
+  // Half of the places stay free.
+  const places = 2 * slots_max;
   /** Slot + 1 at each place, 0 where it is free. */
   const table = new Int32Array(places);
   const names: NameBytes[] = [];
@@ -30,6 +34,10 @@ export function createUserSlots(): UserSlots {
   function isName(slot: number, view: DataView, start: number, length: number): boolean {
     const known_start = starts[slot]!;
     if (starts[slot + 1]! - known_start !== length) return false;
+    return isSame(known_start, view, start, length);
+  }
+
+  function isSame(known_start: number, view: DataView, start: number, length: number): boolean {
     let index = 0;
     for (; index + 4 <= length; index += 4) {
       if (known_view.getInt32(known_start + index, true) !== view.getInt32(start + index, true)) return false;
@@ -42,7 +50,7 @@ export function createUserSlots(): UserSlots {
 
   function add(place: number, bytes: Uint8Array): number {
     const name = unescaped(bytes);
-    if (names.length >= user_slots_max || !isUserName(name)) return -1;
+    if (names.length >= slots_max || !isUserName(name)) return -1;
     const start = starts[names.length]!;
     if (start + bytes.length > known.length) {
       const larger = new Uint8Array(known.length * 2);
@@ -69,6 +77,11 @@ export function createUserSlots(): UserSlots {
         if (isName(slot, view, start, length)) return slot;
       }
       return -1;
+    },
+    endOf(slot, view, start) {
+      if (slot < 0 || slot >= names.length) return -1;
+      const end = start + starts[slot + 1]! - starts[slot]!;
+      return end <= view.byteLength && isSame(starts[slot]!, view, start, end - start) ? end : -1;
     },
     name: (slot) => names[slot]!,
     get count() {
