@@ -95,8 +95,8 @@ describe('a window of the log', () => {
     const readings = new Map(['anna', 'bea'].map((name) => [name as NameBytes, { counter: shares(9n) }]));
     const { lines } = await folded(bytes, state, readings, 'before', 1_000);
     expect(lines.map((one) => [one.kind, Number(one.position) - 5_000])).toEqual([
-      ['shares', bytes.indexOf(told[6]!)], ['shares', bytes.indexOf(told[7]!)], ['block', bytes.indexOf(block)],
-      ['shares', bytes.lastIndexOf(told[6]!)], ['shares', bytes.lastIndexOf(told[7]!)],
+      ['shares', bytes.indexOf(told[7]!)], ['shares', bytes.indexOf(told[7]!)], ['block', bytes.indexOf(block)],
+      ['shares', bytes.lastIndexOf(told[7]!)], ['shares', bytes.lastIndexOf(told[7]!)],
     ]);
   });
 });

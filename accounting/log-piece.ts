@@ -5,7 +5,7 @@
 import type { Clock } from '../shared/clock.js';
 import { logPosition } from '../shared/units.js';
 import type { NameBytes } from '../shared/username.js';
-import { inFull, type Bounds, type CounterFold } from './core/counter-fold.js';
+import { inFull, type Bounds, type CounterFold, type FoldedLine } from './core/counter-fold.js';
 import { scanLog, scanned_lines_max, type LogLine } from './core/log-line.js';
 import type { StretchLine } from './core/stretch.js';
 import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
@@ -13,7 +13,9 @@ import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
 /** As large as a processor's cache. Longer than any line of ckpool's. */
 export const piece_bytes = 1_048_576;
 /** A window ends then: nobody waits for long, and a stop of the daemon is seen. */
-const window_ms_max = 1_000;
+const window_ms_max = 2_000;
+/** Signals and timers have their turn that often. */
+const breath_ms = 50;
 
 export interface LogPiece {
   readonly lines: StretchLine[];
@@ -62,6 +64,7 @@ async function readOnce(source: LogSource, window: LogWindow): Promise<LogPiece>
   const begin = cursor.file_offset;
   const end = least(window.until, part.end, begin + BigInt(window.bytes_max));
   const ends_ms = clock.monotonic_ms() + window_ms_max;
+  let breathed_ms = clock.monotonic_ms();
   const lines: StretchLine[] = [];
   let { login_seen, notice_seen } = window;
   let from = begin;
@@ -77,9 +80,12 @@ async function readOnce(source: LogSource, window: LogWindow): Promise<LogPiece>
     login_seen ||= scan.lines.some((line) => line.kind === 'login');
     notice_seen = noticeSeen(notice_seen, scan.lines);
     from += BigInt(scan.consumed);
+    if (clock.monotonic_ms() - breathed_ms < breath_ms) continue;
+    await clock.sleep(0);
+    breathed_ms = clock.monotonic_ms();
   }
   if (from === begin && from < end) return passLine(source, window, end);
-  for (const line of fold.drain()) lines.push(placed(line, start));
+  for (const line of fold.drain()) lines.push(line);
   return { lines, consumed: from - begin };
 }
 
@@ -94,8 +100,8 @@ async function passLine(source: LogSource, window: LogWindow, end: bigint): Prom
   return { lines: [], consumed: await source.log_files.skipLine(part, file_offset) - file_offset };
 }
 
-const placed = (line: LogLine, start: bigint): StretchLine =>
-  ({ ...line, position: logPosition(start + BigInt(line.offset)) });
+const placed = (line: LogLine | FoldedLine, start: bigint): StretchLine =>
+  ('position' in line ? line : { ...line, position: logPosition(start + BigInt(line.offset)) });
 
 const noticeSeen = (before: boolean, lines: readonly LogLine[]): boolean => {
   const last = lines.findLast((line) => line.kind === 'notice' || line.kind === 'block');

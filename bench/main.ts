@@ -10,6 +10,7 @@ import { printJson } from '../shared/print.js';
 import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
+import { logCatchUp, logUsers } from './rows/log-catch-up.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
@@ -18,6 +19,8 @@ import { runRows } from './run-rows.js';
 import { chooseRows, parseSize, parseUsers } from './sizes.js';
 
 const rows: readonly RunnableRow[] = [
+  runnable(logCatchUp),
+  runnable(logUsers),
   runnable(shareTally),
   runnable(shareMemory),
   runnable(shareFiles),

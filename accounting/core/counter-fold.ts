@@ -5,7 +5,7 @@
 //
 // That may turn out in the middle: a line that falls or exceeds. Then nothing of the window may be used, for his
 // earlier lines are folded already: it is gone through again, telling him in full.
-import { shares, type Shares } from '../../shared/units.js';
+import { logPosition, shares, type LogPosition, type Shares } from '../../shared/units.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { Reading } from './counter-lines.js';
 import { line_bytes_max } from './log-stamp.js';
@@ -16,10 +16,16 @@ import { createUserSlots } from './user-slots.js';
 /** Between what and what a user's lines may rise; null: he is told in full. Up to 2^53. */
 export type Bounds = { readonly counter: number; readonly highest: number } | null;
 
-/** As log-line.ts gives lines; `offset` is that of the last of his, from the bytes on that were opened last. */
+/**
+ * A line as log-line.ts gives it and as stretch.ts takes it. Its place is that of the last line that was folded,
+ * whoever it was about: a line that is believed is judged by its order alone, and there are many of them.
+ */
 export interface FoldedLine {
   readonly kind: 'shares';
+  readonly believed: true;
+  /** From the bytes on that were opened last. */
   readonly offset: number;
+  readonly position: LogPosition;
   readonly user: NameBytes;
   readonly counter: Shares;
 }
@@ -77,6 +83,7 @@ export function createCounterFold(): CounterFold {
   let base = 0;
   let stamp = -1;
   let latest = -1;
+  let last_at = 0;
   const found: ScannedUser = { number: 0 };
 
   function begin(boundsOfUser: typeof bounds): void {
@@ -117,7 +124,7 @@ export function createCounterFold(): CounterFold {
     const colon_at = slots.endOf(latest + 1, view, name_start);
     if (colon_at >= 0 && nameEnd(view, limit, colon_at - 1) === colon_at) return latest += 1;
     const end = nameEnd(view, limit, name_start);
-    const slot = end < 0 ? -1 : slots.find(view, name_start, end);
+    const slot = end < 0 ? -1 : slots.find(view, name_start, end, true);
     if (slot >= 0) latest = slot;
     return slot;
   }
@@ -128,7 +135,7 @@ export function createCounterFold(): CounterFold {
     if (table.in_full[slot] === 1) return false;
     if (counter < table.counter[slot]! || counter > table.highest[slot]!) surprises.add(slots.name(slot));
     table.counter[slot] = counter;
-    table.position[slot] = position;
+    last_at = position;
     if (table.touched[slot] === 0) {
       table.touched[slot] = 1;
       touched.push(slot);
@@ -157,10 +164,12 @@ export function createCounterFold(): CounterFold {
   }
 
   function drain(): FoldedLine[] {
+    const offset = last_at - base;
+    const position = logPosition(BigInt(last_at));
     const lines = touched.map((slot): FoldedLine => {
       table.touched[slot] = 0;
-      const offset = table.position[slot]! - base;
-      return { kind: 'shares', offset, user: slots.name(slot), counter: shares(BigInt(table.counter[slot]!)) };
+      const counter = shares(BigInt(table.counter[slot]!));
+      return { kind: 'shares', believed: true, offset, position, user: slots.name(slot), counter };
     });
     touched = [];
     return lines;
@@ -178,5 +187,4 @@ const emptyTable = () => ({
   touched: new Uint8Array(slots_max),
   counter: new Float64Array(slots_max),
   highest: new Float64Array(slots_max),
-  position: new Float64Array(slots_max),
 });

@@ -16,7 +16,7 @@ import {
   type Shares,
 } from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
-import type { CounterFold } from './counter-fold.js';
+import type { CounterFold, FoldedLine } from './counter-fold.js';
 import { firstLogin } from './log-login.js';
 import { searchPhrases } from './log-phrases.js';
 import { line_bytes_max, newline, stamp_pattern } from './log-stamp.js';
@@ -31,6 +31,7 @@ export type LogLine =
   | { kind: 'block'; offset: number; height: BlockHeight; finder: NameBytes; logged_at: string }
   /** `User name:{… "shares": N …}`, once a minute for active users. */
   | { kind: 'shares'; offset: number; user: NameBytes; counter: Shares }
+  | FoldedLine
   /** `Block hash changed to <hash>`: the new tip, also printed when ckpool starts. */
   | { kind: 'tip'; offset: number; hash: BlockHash; logged_at: string }
   /** At most one a scan: the first line that may carry a name chosen at login. */

@@ -12,8 +12,9 @@ export interface UserSlots {
   /**
    * The number (0, 1, ...) of the user whose name these bytes are, as they stand in a string of JSON: UTF-8, escapes
    * and all. -1 when it has and gets none. A name that is written in two ways has two numbers.
+   * @param is_plain it is known to consist of letters and digits
    */
-  find(view: DataView, start: number, end: number): number;
+  find(view: DataView, start: number, end: number, is_plain?: boolean): number;
   /** The end of that slot's name, if these bytes are its name, else -1. */
   endOf(slot: number, view: DataView, start: number): number;
   readonly name: (slot: number) => NameBytes;
@@ -48,9 +49,9 @@ export function createUserSlots(slots_max = user_slots_max): UserSlots {
     return true;
   }
 
-  function add(place: number, bytes: Uint8Array): number {
-    const name = unescaped(bytes);
-    if (names.length >= slots_max || !isUserName(name)) return -1;
+  function add(place: number, bytes: Uint8Array, is_plain: boolean): number {
+    const name = is_plain ? nameFromBuffer(bytes) : unescaped(bytes);
+    if (names.length >= slots_max || (!is_plain && !isUserName(name))) return -1;
     const start = starts[names.length]!;
     if (start + bytes.length > known.length) {
       const larger = new Uint8Array(known.length * 2);
@@ -66,14 +67,14 @@ export function createUserSlots(slots_max = user_slots_max): UserSlots {
   }
 
   return {
-    find(view, start, end) {
+    find(view, start, end, is_plain = false) {
       const length = end - start;
       if (length > username_bytes_max) return -1;
       const hash = hashOf(view, start, end);
       for (let step = 0; step < places_looked_at; step++) {
         const place = (hash + step) & (places - 1);
         const slot = table[place]! - 1;
-        if (slot < 0) return add(place, new Uint8Array(view.buffer, view.byteOffset + start, length));
+        if (slot < 0) return add(place, new Uint8Array(view.buffer, view.byteOffset + start, length), is_plain);
         if (isName(slot, view, start, length)) return slot;
       }
       return -1;
