@@ -11,6 +11,7 @@ import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
 import { logCatchUp, logUsers } from './rows/log-catch-up.js';
+import { logMemory } from './rows/log-memory.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
@@ -21,6 +22,7 @@ import { chooseRows, parseSize, parseUsers } from './sizes.js';
 const rows: readonly RunnableRow[] = [
   runnable(logCatchUp),
   runnable(logUsers),
+  runnable(logMemory),
   runnable(shareTally),
   runnable(shareMemory),
   runnable(shareFiles),
