@@ -45,6 +45,9 @@ export function createLogger(options: LoggerOptions): Logger {
   };
 }
 
+/** On a terminal a line that is being rewritten (progress.ts) may stand where a log line is to go. */
+export const clear_line = '\r\x1b[K';
+
 /** For code that must be quiet: tests, and commands whose answer says it all. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -115,10 +118,11 @@ function escaped(text: string): string {
 /** winston costs 50 ms to load; a command that logs nothing does not pay for it. */
 function openWinston(stream: Writable, level: LogLevel) {
   const winston = createRequire(import.meta.url)('winston') as typeof import('winston');
+  const before = (stream as Writable & { isTTY?: boolean }).isTTY === true ? clear_line : '';
   return winston.createLogger({
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
-    format: winston.format.printf((info) => String(info.message)),
+    format: winston.format.printf((info) => before + String(info.message)),
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
 }
