@@ -2,8 +2,8 @@
 // answer. One event is one line of printable ASCII, whatever a miner put into a name; a field whose name
 // speaks of a secret is shown as ***. POOL_LOG_LEVEL (error, warn, info, debug) and POOL_LOG_FORMAT (json)
 // choose level and form.
-import { createRequire } from 'node:module';
 import type { Writable } from 'node:stream';
+import { loadWinston } from './packages.js';
 
 export type Fields = Record<string, unknown>;
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -115,9 +115,8 @@ function escaped(text: string): string {
   });
 }
 
-/** winston costs 50 ms to load; a command that logs nothing does not pay for it. */
 function openWinston(stream: Writable, level: LogLevel) {
-  const winston = createRequire(import.meta.url)('winston') as typeof import('winston');
+  const winston = loadWinston();
   const before = (stream as Writable & { isTTY?: boolean }).isTTY === true ? clear_line : '';
   return winston.createLogger({
     level,
