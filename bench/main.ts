@@ -16,6 +16,7 @@ import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
 import { shareTally } from './rows/share-tally.js';
+import { startUp } from './rows/start-up.js';
 import { runRows } from './run-rows.js';
 import { chooseRows, parseSize, parseUsers } from './sizes.js';
 
@@ -27,6 +28,7 @@ const rows: readonly RunnableRow[] = [
   runnable(shareMemory),
   runnable(shareFiles),
   runnable(shareLive),
+  runnable(startUp),
 ];
 
 const command = new Command('bench')
