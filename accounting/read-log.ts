@@ -10,6 +10,7 @@
 // This module never asks the node anything and never writes to a file.
 import type { BlockHash, LogPosition } from '../shared/units.js';
 import type { NameBytes } from '../shared/username.js';
+import { createCatchUp } from './catch-up.js';
 import type { AccountingContext, Outcome } from './context.js';
 import { boundsOf, createCounterFold, unsoundUsers, type Bounds } from './core/counter-fold.js';
 import { noShares, type Reading } from './core/counter-lines.js';
@@ -55,6 +56,7 @@ export function createLogReader(context: AccountingContext): LogReader {
   const { config, clock, log_files, options, database, lease } = context;
   const users_directory = path.join(config.log_directory, 'users');
   const source = { log_files, clock, fold: createCounterFold(), piece_bytes };
+  const catch_up = createCatchUp(context.catching_up ?? null);
   let memory: LogState | null = null;
   const news = { tips: new Map<BlockHash, number>(), fresh: false };
   let waits_for: string | null = null;
@@ -70,6 +72,7 @@ export function createLogReader(context: AccountingContext): LogReader {
     const began_ms = clock.monotonic_ms();
     complete_at_ms = null;
     const outcome = await readOn();
+    if (outcome === 'idle') catch_up.end();
     if (outcome === 'idle' && waits_for === null && behind === null) complete_at_ms = began_ms;
     return outcome;
   }
@@ -192,6 +195,9 @@ export function createLogReader(context: AccountingContext): LogReader {
       before: known.cursor, after: rows, reading, outcome, incidents: [], deferred: known.deferred,
       now_ms: noted_ms,
     });
+    if (kind === null) {
+      catch_up.passed(positionOf(known.cursor), positionOf(after.at(-1)!), stretch.end, outcome.snapshots.length);
+    }
     remember(known, rows, outcome, ids, clock);
     if (reached) known.open_reading = null;
     if (reached || outcome.disputed.size > 0) {
