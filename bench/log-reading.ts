@@ -19,20 +19,24 @@ export async function readPoolLog(log: PoolLog): Promise<number> {
   const users = new Map<NameBytes, UserCount>();
   let state = { users, risen: new Set<NameBytes>() as ReadonlySet<NameBytes>, login_seen: false, notice_seen: false };
   let blocks = 0;
+  let log_start = 0n;
   try {
-    const part = (await log_files.survey([])).parts[0]!;
-    for (let file_offset = 0n; file_offset < part.end;) {
-      const cursor = { log_start: 0n, file_offset } as StoredCursor;
-      const { login_seen, notice_seen } = state;
-      const { lines, consumed } = await readWindow(source, {
-        cursor, part, until: part.end, bytes_max: defaultOptions.chunk_bytes, login_seen, notice_seen,
-        boundsOf: (user) => boundsOf(users.get(user)?.counter ?? noShares, readings.get(user)),
-      });
-      const outcome = applyStretch(state, { lines, readings, reading_position: null, sampled: true });
-      for (const user of outcome.changed) users.set(user.name, user);
-      state = { ...outcome, users };
-      blocks += outcome.snapshots.length;
-      file_offset += consumed;
+    // Nothing grows any more: all files are listed, the live one last.
+    for (const part of (await log_files.survey([])).parts) {
+      for (let file_offset = 0n; file_offset < part.end;) {
+        const { login_seen, notice_seen } = state;
+        const { lines, consumed } = await readWindow(source, {
+          cursor: { log_start, file_offset } as StoredCursor, part, until: part.end,
+          bytes_max: defaultOptions.chunk_bytes, login_seen, notice_seen,
+          boundsOf: (user) => boundsOf(users.get(user)?.counter ?? noShares, readings.get(user)),
+        });
+        const outcome = applyStretch(state, { lines, readings, reading_position: null, sampled: true });
+        for (const user of outcome.changed) users.set(user.name, user);
+        state = { ...outcome, users };
+        blocks += outcome.snapshots.length;
+        file_offset += consumed;
+      }
+      log_start += part.size;
     }
   } finally {
     await log_files.close();

@@ -12,6 +12,7 @@ import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
 import { logCatchUp, logUsers } from './rows/log-catch-up.js';
 import { logMemory } from './rows/log-memory.js';
+import { logRotated } from './rows/log-rotated.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
@@ -23,6 +24,7 @@ import { chooseRows, parseSize, parseUsers } from './sizes.js';
 const rows: readonly RunnableRow[] = [
   runnable(logCatchUp),
   runnable(logUsers),
+  runnable(logRotated),
   runnable(logMemory),
   runnable(shareTally),
   runnable(shareMemory),
