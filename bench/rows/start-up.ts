@@ -11,7 +11,7 @@ import type { Bench, Measurement, Row } from '../row.js';
 import { sideBySide, type Contender, type Timing } from '../side-by-side.js';
 import { createWarmClone } from '../warm-clone.js';
 
-const repetitions = 5;
+const repetitions = 4;
 const finalists = 2;
 const bare = 'node -e 0';
 const goal = { of: 'value', bound: 'at most', limit: 300 } as const;
@@ -75,9 +75,9 @@ export const startUp: Row<Input> = {
       const called = await callOnce(one, bench, requireAnswer);
       (callsOf(input.node) === asked_before ? reading : asking).push(called);
     }
-    const helped = await inTurn(help, bench, (one, { status }) => require(status === 0, one));
+    const helped = await inTurn(help, bench, (one, { status }) => requireThat(status === 0, one));
     const refused = await inTurn(unconfigured, bench, (one, { status, stderr }) =>
-      require(status === 2 && /missing\.conf does not exist/.test(stderr), one));
+      requireThat(status === 2 && /missing\.conf does not exist/.test(stderr), one));
     return [
       await slowest('--help and --version', helped, bench),
       await slowest('without a configuration', refused, bench),
@@ -124,10 +124,10 @@ async function inTurn(
 
 /** What it says is for the tests to judge. Here it must have come as far as the database: no fault of usage or ours. */
 function requireAnswer(one: Call, { status, stderr }: Ended): void {
-  require(status !== null && !/see obtc-\w+ --help|should not have happened|does not exist/.test(stderr), one);
+  requireThat(status !== null && !/see obtc-\w+ --help|should not have happened|does not exist/.test(stderr), one);
 }
 
-function require(holds: boolean, { label }: Call): void {
+function requireThat(holds: boolean, { label }: Call): void {
   if (!holds) throw new Error(`${label} did not do what is measured`);
 }
 
