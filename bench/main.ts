@@ -11,6 +11,7 @@ import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
 import { logCatchUp, logUsers } from './rows/log-catch-up.js';
+import { logGrowth } from './rows/log-growth.js';
 import { logMemory } from './rows/log-memory.js';
 import { logRotated } from './rows/log-rotated.js';
 import { shareFiles } from './rows/share-files.js';
@@ -25,6 +26,7 @@ const rows: readonly RunnableRow[] = [
   runnable(logCatchUp),
   runnable(logUsers),
   runnable(logRotated),
+  runnable(logGrowth),
   runnable(logMemory),
   runnable(shareTally),
   runnable(shareMemory),
