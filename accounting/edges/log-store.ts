@@ -8,7 +8,7 @@ import { invariant } from '../../shared/errors.js';
 import type { LogPosition } from '../../shared/units.js';
 import type { NameBytes } from '../../shared/username.js';
 import type { Reading } from '../core/counter-lines.js';
-import type { NewAnchor, NewIncident, StretchOutcome } from '../core/stretch.js';
+import type { NewAnchor, NewIncident, StretchOutcome, UserCount } from '../core/stretch.js';
 import { writeIncidents } from './incident-rows.js';
 import type { StoredCursor } from './log-files.js';
 import { writeSnapshot } from './snapshot-rows.js';
@@ -21,6 +21,8 @@ export interface NewReading {
 }
 
 export interface StretchCommit {
+  /** The users as they are stored. */
+  readonly users: ReadonlyMap<NameBytes, UserCount>;
   /** The cursor as it was read; null at the first start. */
   readonly before: StoredCursor | null;
   /** The cursor rows as they are to be: the current one and, after a switch of files, the next. */
