@@ -10,10 +10,14 @@ import { printJson } from '../shared/print.js';
 import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
+import { liveSnapshot } from './rows/live-snapshot.js';
+import { replacedDesign } from './rows/replaced-design.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
 import { shareTally } from './rows/share-tally.js';
+import { snapshotMany } from './rows/snapshot-many.js';
+import { usersDirectory } from './rows/users-directory.js';
 import { runRows } from './run-rows.js';
 import { chooseRows, parseSize, parseUsers } from './sizes.js';
 
@@ -22,6 +26,10 @@ const rows: readonly RunnableRow[] = [
   runnable(shareMemory),
   runnable(shareFiles),
   runnable(shareLive),
+  runnable(liveSnapshot),
+  runnable(snapshotMany),
+  runnable(usersDirectory),
+  runnable(replacedDesign),
 ];
 
 const command = new Command('bench')
