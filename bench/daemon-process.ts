@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DatabaseSettings } from '../shared/database/connect.js';
 import { pool_address } from './place.js';
-import type { SharePool } from './share-pool.js';
+import type { RecordedNode } from '../lab/recorded-node.js';
+
+/** Where its log is and which node answers. */
+export interface PoolPlace {
+  readonly log_directory: string;
+  readonly node: RecordedNode;
+}
 
 export interface DaemonProcess {
   /** @throws Error when it has ended by itself, with its last words. */
@@ -20,7 +26,7 @@ export interface DaemonProcess {
 const program = fileURLToPath(new URL('../accounting/main.js', import.meta.url));
 const ticks_a_second = 100;
 
-export function startAccounting(directory: string, pool: SharePool, settings: DatabaseSettings): DaemonProcess {
+export function startAccounting(directory: string, pool: PoolPlace, settings: DatabaseSettings): DaemonProcess {
   const config_file = join(directory, 'ckpool.conf');
   writeFileSync(config_file, configuration(pool, settings), { mode: 0o600 });
   const log_file = join(directory, 'accounting.log');
@@ -44,7 +50,7 @@ export function startAccounting(directory: string, pool: SharePool, settings: Da
   };
 }
 
-function configuration({ node, log_directory }: SharePool, settings: DatabaseSettings): string {
+function configuration({ node, log_directory }: PoolPlace, settings: DatabaseSettings): string {
   const sql = settings.engine === 'sqlite'
     ? { file: settings.file }
     : {
