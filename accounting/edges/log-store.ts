@@ -3,7 +3,7 @@
 // whoever else tries, and a crash leaves either all of it or none.
 import type { Knex } from 'knex';
 import { smallInteger, timeText, type Database, type Lease } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/many-rows.js';
+import { inOrderOf, insertRows, rowsOfEach } from '../../shared/database/many-rows.js';
 import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import type { LogPosition } from '../../shared/units.js';
@@ -13,7 +13,7 @@ import type { NewAnchor, NewIncident, StretchOutcome, UserCount } from '../core/
 import { writeIncidents } from './incident-rows.js';
 import type { StoredCursor } from './log-files.js';
 import { writeSnapshot } from './snapshot-rows.js';
-import { addUsers, idsOf, settleCounts, userIds, writeCounts } from './user-rows.js';
+import { addUsers, settleCounts, userIds, writeCounts, type IdOf } from './user-rows.js';
 
 export interface NewReading {
   readonly position: LogPosition;
@@ -48,7 +48,7 @@ export async function recordStretch(
     const fresh = commit.outcome.changed.filter((user) => user.id === null);
     const ids = await addUsers(transaction, fresh.map((user) => user.name));
     await writeUsers(transaction, commit, ids);
-    const known = new Map([...idsOf(commit.outcome.changed), ...ids]);
+    const known: IdOf = (name) => commit.users.get(name)?.id ?? ids.get(name);
     if (commit.reading) await writeReading(transaction, commit.reading, known, now);
     for (const snapshot of commit.outcome.snapshots) {
       const cursor = cursorAt(commit, snapshot.position);
@@ -75,7 +75,7 @@ export async function recordReading(
     await lease.fence(transaction);
     const counted = [...reading.counts].flatMap(([name, read]) => ('counter' in read ? [name] : []));
     const ids = await addUsers(transaction, counted);
-    await writeReading(transaction, reading, ids, timeText(now_ms));
+    await writeReading(transaction, reading, (name) => ids.get(name), timeText(now_ms));
   });
 }
 
@@ -121,23 +121,25 @@ async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, 
 }
 
 async function writeReading(
-  transaction: Knex.Transaction, reading: NewReading, known: ReadonlyMap<NameBytes, number>, now: string,
+  transaction: Knex.Transaction, reading: NewReading, known: IdOf, now: string,
 ): Promise<void> {
   const [id] = await transaction('share_readings')
     .insert({ log_position: reading.position.toString(), kind: reading.kind, read_at: now });
   const reading_id = smallInteger(id);
-  const found = await userIds(transaction, [...reading.counts.keys()].filter((name) => !known.has(name)));
-  const rows = [...reading.counts].flatMap(([name, read]) => {
-    const user_id = known.get(name) ?? found.get(name);
-    // A user without a row has no counter either: nothing to remember about a file that is not there.
-    if (user_id === undefined) return [];
-    return [[reading_id, user_id, 'counter' in read ? read.counter : null] as const];
-  });
-  rows.sort((one, other) => one[1] - other[1]);
+  const names = [...reading.counts.keys()];
+  const found = await userIds(transaction, names.filter((name) => known(name) === undefined));
+  const ids = names.map((name) => known(name) ?? found.get(name) ?? no_id);
   await insertRows(transaction, {
     table: 'share_reading_counts', columns: ['reading_id', 'user_id', 'counter'],
-  }, rows);
+  }, rowsOfEach(inOrderOf(ids), (index) => {
+    const read = reading.counts.get(names[index]!)!;
+    // A user without a row has no counter either: nothing to remember about a file that is not there.
+    if (ids[index] === no_id) return null;
+    return [reading_id, ids[index]!, 'counter' in read ? read.counter : null];
+  }));
 }
+
+const no_id = -1;
 
 /** Disputed rises are compared with the share logs later (core/share-counts.ts). */
 async function addDisputed(

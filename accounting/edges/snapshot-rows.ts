@@ -3,15 +3,15 @@
 // cursor or the request that it came from. A row once written is never changed here.
 import type { Knex } from 'knex';
 import { smallInteger, timeText } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/many-rows.js';
+import { inOrderOf, insertRows, rowsOfEach } from '../../shared/database/many-rows.js';
 import { invariant } from '../../shared/errors.js';
 import { shares, type LogPosition } from '../../shared/units.js';
-import { nameToBuffer, type NameBytes } from '../../shared/username.js';
+import { nameToBuffer } from '../../shared/username.js';
 import { noShares } from '../core/counter-lines.js';
 import type { ShareMoment } from '../core/share-order.js';
 import type { NewSnapshot, SnapshotRow, UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
-import { idsOf, userIds, writeCounts } from './user-rows.js';
+import { userIds, writeCounts, type IdOf } from './user-rows.js';
 
 /** Whether payments has cut work already: from then on a baseline would move nothing. */
 export async function workWasSettled(transaction: Knex.Transaction): Promise<boolean> {
@@ -30,6 +30,7 @@ export async function recordBaseline(
   transaction: Knex.Transaction, cursor: StoredCursor, position: LogPosition,
   changed: readonly UserCount[], now_ms: number,
 ): Promise<void> {
+  const ids = new Map(changed.map(({ name, id }) => [name, id ?? undefined]));
   const rows = changed.map((user) => ({
     user: user.name, share_count: user.ledger_count,
     difference: shares(user.ledger_count - user.snapshot_count), disputed_difference: user.disputed_count,
@@ -39,7 +40,7 @@ export async function recordBaseline(
     kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
     log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
     quality: 'minute', state: 'confirmed', rows, taken_at: now,
-  }, idsOf(changed));
+  }, (name) => ids.get(name));
   invariant(id > 0, 'a baseline needs an id');
   await writeCut(transaction, id, position, null, now);
   const settled = changed.map((user) => ({
@@ -54,7 +55,7 @@ export async function recordBaseline(
  */
 export async function writeSnapshot(
   transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string, deferred: boolean,
-  known: ReadonlyMap<NameBytes, number>,
+  known: IdOf,
 ): Promise<void> {
   const snapshot_id = await insertSnapshot(transaction, {
     kind: 'block',
@@ -92,7 +93,7 @@ interface SnapshotInsert {
 export async function insertSnapshot(
   transaction: Knex.Transaction,
   { rows, ...columns }: SnapshotInsert,
-  known: ReadonlyMap<NameBytes, number> = new Map(),
+  known: IdOf = () => undefined,
 ): Promise<number> {
   const total = rows.reduce((sum, row) => sum + row.difference, 0n);
   const disputed = rows.some((row) => row.disputed_difference > 0n);
@@ -109,22 +110,25 @@ export async function insertSnapshot(
 
 export const writeSnapshotShares = (
   transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
-  known: ReadonlyMap<NameBytes, number> = new Map(),
+  known: IdOf = () => undefined,
 ): Promise<void> => writeShareRows(transaction, 'snapshot_shares', snapshot_id, rows, known);
 
 /** In the order of the key, so that the engine adds them at its end. */
 async function writeShareRows(
   transaction: Knex.Transaction, table: 'snapshot_shares' | 'counter_shares', snapshot_id: number,
-  rows: readonly SnapshotRow[], known: ReadonlyMap<NameBytes, number>,
+  rows: readonly SnapshotRow[], known: IdOf,
 ): Promise<void> {
-  const found = await userIds(transaction, rows.map(({ user }) => user).filter((user) => !known.has(user)));
-  const values = rows.map(({ user, share_count, difference, disputed_difference }) => {
-    const user_id = known.get(user) ?? found.get(user);
+  const unknown = rows.filter(({ user }) => known(user) === undefined).map(({ user }) => user);
+  const found = await userIds(transaction, unknown);
+  const ids = rows.map(({ user }) => {
+    const user_id = known(user) ?? found.get(user);
     invariant(user_id !== undefined, 'a user without a row has no shares');
-    return [snapshot_id, user_id, share_count, difference, disputed_difference] as const;
+    return user_id;
   });
-  values.sort((one, other) => one[1] - other[1]);
   await insertRows(transaction, {
     table, columns: ['snapshot_id', 'user_id', 'share_count', 'difference', 'disputed_difference'],
-  }, values);
+  }, rowsOfEach(inOrderOf(ids), (index) => {
+    const { share_count, difference, disputed_difference } = rows[index]!;
+    return [snapshot_id, ids[index]!, share_count, difference, disputed_difference];
+  }));
 }

@@ -2,7 +2,7 @@
 // fenced already, and never one of their own: counts without their cursor would be counted twice.
 import type { Knex } from 'knex';
 import { smallInteger } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/many-rows.js';
+import { insertRows, rowsOfEach } from '../../shared/database/many-rows.js';
 import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
@@ -14,6 +14,9 @@ const settled_at_once = 900;
 /** How many rows may be passed over for each that changes before a list of ids is faster than their range. */
 const range_sparsity_max = 4;
 
+/** The id of a user that is at hand; those of others are looked up. */
+export type IdOf = (name: NameBytes) => number | undefined;
+
 /** The rows for these names, made where missing, and their ids. */
 export async function addUsers(
   transaction: Knex.Transaction,
@@ -21,7 +24,7 @@ export async function addUsers(
 ): Promise<Map<NameBytes, number>> {
   await insertRows(
     transaction, { table: 'users', columns: ['name', ...counts], present: { key: 'name', update: 'nothing' } },
-    names.map((name) => [nameToBuffer(name), 0, 0, 0, 0]),
+    rowsOfEach(names, (name) => [nameToBuffer(name), 0, 0, 0, 0]),
   );
   return userIds(transaction, names);
 }
@@ -32,7 +35,7 @@ export async function writeCounts(
 ): Promise<void> {
   await insertRows(
     transaction, { table: 'users', columns: ['id', 'name', ...counts], present: { key: 'id', update: counts } },
-    changed.map((user) => {
+    rowsOfEach(changed, (user) => {
       const id = user.id ?? ids.get(user.name);
       invariant(id !== undefined, 'a user without a row has no counts');
       const { name, counter, ledger_count, snapshot_count, disputed_count } = user;
@@ -56,11 +59,7 @@ export async function settleCounts(transaction: Knex.Transaction, risen: readonl
   }
 }
 
-/** Of those users that have a row. */
-export const idsOf = (users: Iterable<UserCount>): Map<NameBytes, number> =>
-  new Map([...users].flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const])));
-
-/** Names without a row are left out. */
+/** Names without a row are left out. The names are the same strings as those asked for: there may be many. */
 export async function userIds(
   transaction: Knex.Transaction,
   names: readonly NameBytes[],
@@ -70,7 +69,11 @@ export async function userIds(
     const rows = await transaction<{ id: unknown; name: Buffer }>('users')
       .whereIn('name', batch.map((name) => nameToBuffer(name)))
       .select('id', 'name');
-    for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
+    const asked = new Map(batch.map((name) => [name, name]));
+    for (const row of rows) {
+      const name = row.name.toString('latin1') as NameBytes;
+      ids.set(asked.get(name) ?? name, smallInteger(row.id));
+    }
   }
   return ids;
 }

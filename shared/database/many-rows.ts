@@ -38,6 +38,20 @@ export async function insertRows(
   if (text !== '') await transaction.raw(text + tail);
 }
 
+/** The places of these keys in rising order, so that the engine adds rows at its end. */
+export const inOrderOf = (keys: readonly number[]): Uint32Array =>
+  Uint32Array.from(keys, (_, index) => index).sort((one, other) => keys[one]! - keys[other]!);
+
+/** One row at a time: a hundred thousand at once would be more memory than all else. */
+export function* rowsOfEach<Item>(
+  items: Iterable<Item>, rowOf: (item: Item) => readonly Value[] | null,
+): Generator<readonly Value[]> {
+  for (const item of items) {
+    const row = rowOf(item);
+    if (row !== null) yield row;
+  }
+}
+
 const onDuplicate = ({ update }: NonNullable<Insertion['present']>): string => (update === 'nothing' ? ''
   : ` ON DUPLICATE KEY UPDATE ${update.map((column) => `${column} = VALUES(${column})`).join(', ')}`);
 
