@@ -11,17 +11,25 @@ import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
 import { liveSnapshot } from './rows/live-snapshot.js';
+import { logCatchUp, logUsers } from './rows/log-catch-up.js';
+import { logMemory } from './rows/log-memory.js';
+import { logRotated } from './rows/log-rotated.js';
 import { replacedDesign } from './rows/replaced-design.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
 import { shareTally } from './rows/share-tally.js';
 import { snapshotMany } from './rows/snapshot-many.js';
+import { startUp } from './rows/start-up.js';
 import { usersDirectory } from './rows/users-directory.js';
 import { runRows } from './run-rows.js';
 import { chooseRows, parseSize, parseUsers } from './sizes.js';
 
 const rows: readonly RunnableRow[] = [
+  runnable(logCatchUp),
+  runnable(logUsers),
+  runnable(logRotated),
+  runnable(logMemory),
   runnable(shareTally),
   runnable(shareMemory),
   runnable(shareFiles),
@@ -30,6 +38,7 @@ const rows: readonly RunnableRow[] = [
   runnable(snapshotMany),
   runnable(usersDirectory),
   runnable(replacedDesign),
+  runnable(startUp),
 ];
 
 const command = new Command('bench')
