@@ -13,7 +13,7 @@ import type { NewAnchor, NewIncident, StretchOutcome, UserCount } from '../core/
 import { writeIncidents } from './incident-rows.js';
 import type { StoredCursor } from './log-files.js';
 import { writeSnapshot } from './snapshot-rows.js';
-import { addUsers, idsOf, settleCounts, userIds, writeCounts } from './user-rows.js';
+import { addUsers, settleCounts, userIds, withIds, writeCounts, type KnownId } from './user-rows.js';
 
 export interface NewReading {
   readonly position: LogPosition;
@@ -48,7 +48,7 @@ export async function recordStretch(
     const fresh = commit.outcome.changed.filter((user) => user.id === null);
     const ids = await addUsers(transaction, fresh.map((user) => user.name));
     await writeUsers(transaction, commit, ids);
-    const known = new Map([...idsOf(commit.outcome.changed), ...ids]);
+    const known: KnownId = (name) => commit.users.get(name)?.id ?? ids.get(name);
     if (commit.reading) await writeReading(transaction, commit.reading, known, now);
     for (const snapshot of commit.outcome.snapshots) {
       const cursor = cursorAt(commit, snapshot.position);
@@ -69,13 +69,14 @@ export async function isGapRecorded(database: Database, detail: string): Promise
 
 /** A reading of all user files, stored before the long stretch that it bounds is applied. */
 export async function recordReading(
-  database: Database, lease: Lease, reading: NewReading, now_ms: number,
+  database: Database, lease: Lease, users: StretchCommit['users'], reading: NewReading, now_ms: number,
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    const counted = [...reading.counts].flatMap(([name, read]) => ('counter' in read ? [name] : []));
-    const ids = await addUsers(transaction, counted);
-    await writeReading(transaction, reading, ids, timeText(now_ms));
+    const isNew = ([name, read]: [NameBytes, Reading]): boolean => 'counter' in read && !users.get(name)?.id;
+    const ids = await addUsers(transaction, [...reading.counts].filter(isNew).map(([name]) => name));
+    const known: KnownId = (name) => users.get(name)?.id ?? ids.get(name);
+    await writeReading(transaction, reading, known, timeText(now_ms));
   });
 }
 
@@ -121,14 +122,14 @@ async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, 
 }
 
 async function writeReading(
-  transaction: Knex.Transaction, reading: NewReading, known: ReadonlyMap<NameBytes, number>, now: string,
+  transaction: Knex.Transaction, reading: NewReading, known: KnownId, now: string,
 ): Promise<void> {
   const [id] = await transaction('share_readings')
     .insert({ log_position: reading.position.toString(), kind: reading.kind, read_at: now });
   const reading_id = smallInteger(id);
-  const found = await userIds(transaction, [...reading.counts.keys()].filter((name) => !known.has(name)));
+  const idOf = await withIds(transaction, [...reading.counts.keys()], known);
   const rows = [...reading.counts].flatMap(([name, read]) => {
-    const user_id = known.get(name) ?? found.get(name);
+    const user_id = idOf(name);
     // A user without a row has no counter either: nothing to remember about a file that is not there.
     if (user_id === undefined) return [];
     return [[reading_id, user_id, 'counter' in read ? read.counter : null] as const];

@@ -6,12 +6,12 @@ import { smallInteger, timeText } from '../../shared/database/database.js';
 import { insertRows } from '../../shared/database/many-rows.js';
 import { invariant } from '../../shared/errors.js';
 import { shares, type LogPosition } from '../../shared/units.js';
-import { nameToBuffer, type NameBytes } from '../../shared/username.js';
+import { nameToBuffer } from '../../shared/username.js';
 import { noShares } from '../core/counter-lines.js';
 import type { ShareMoment } from '../core/share-order.js';
 import type { NewSnapshot, SnapshotRow, UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
-import { idsOf, userIds, writeCounts } from './user-rows.js';
+import { withIds, writeCounts, type KnownId } from './user-rows.js';
 
 /** Whether payments has cut work already: from then on a baseline would move nothing. */
 export async function workWasSettled(transaction: Knex.Transaction): Promise<boolean> {
@@ -39,7 +39,7 @@ export async function recordBaseline(
     kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
     log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
     quality: 'minute', state: 'confirmed', rows, taken_at: now,
-  }, idsOf(changed));
+  });
   invariant(id > 0, 'a baseline needs an id');
   await writeCut(transaction, id, position, null, now);
   const settled = changed.map((user) => ({
@@ -54,7 +54,7 @@ export async function recordBaseline(
  */
 export async function writeSnapshot(
   transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string, deferred: boolean,
-  known: ReadonlyMap<NameBytes, number>,
+  known: KnownId,
 ): Promise<void> {
   const snapshot_id = await insertSnapshot(transaction, {
     kind: 'block',
@@ -92,7 +92,7 @@ interface SnapshotInsert {
 export async function insertSnapshot(
   transaction: Knex.Transaction,
   { rows, ...columns }: SnapshotInsert,
-  known: ReadonlyMap<NameBytes, number> = new Map(),
+  known: KnownId = () => undefined,
 ): Promise<number> {
   const total = rows.reduce((sum, row) => sum + row.difference, 0n);
   const disputed = rows.some((row) => row.disputed_difference > 0n);
@@ -109,17 +109,17 @@ export async function insertSnapshot(
 
 export const writeSnapshotShares = (
   transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
-  known: ReadonlyMap<NameBytes, number> = new Map(),
+  known: KnownId = () => undefined,
 ): Promise<void> => writeShareRows(transaction, 'snapshot_shares', snapshot_id, rows, known);
 
 /** In the order of the key, so that the engine adds them at its end. */
 async function writeShareRows(
   transaction: Knex.Transaction, table: 'snapshot_shares' | 'counter_shares', snapshot_id: number,
-  rows: readonly SnapshotRow[], known: ReadonlyMap<NameBytes, number>,
+  rows: readonly SnapshotRow[], known: KnownId,
 ): Promise<void> {
-  const found = await userIds(transaction, rows.map(({ user }) => user).filter((user) => !known.has(user)));
+  const idOf = await withIds(transaction, rows.map(({ user }) => user), known);
   const values = rows.map(({ user, share_count, difference, disputed_difference }) => {
-    const user_id = known.get(user) ?? found.get(user);
+    const user_id = idOf(user);
     invariant(user_id !== undefined, 'a user without a row has no shares');
     return [snapshot_id, user_id, share_count, difference, disputed_difference] as const;
   });

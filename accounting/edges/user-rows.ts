@@ -8,6 +8,9 @@ import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { UserCount } from '../core/stretch.js';
 
+/** The id of a user as far as it is in memory: it need not be looked up then. */
+export type KnownId = (name: NameBytes) => number | undefined;
+
 const counts = ['counter', 'ledger_count', 'snapshot_count', 'disputed_count'] as const;
 /** Of users that are settled by one statement: from a thousand on MariaDB plans a list in a slower way. */
 const settled_at_once = 900;
@@ -56,10 +59,6 @@ export async function settleCounts(transaction: Knex.Transaction, risen: readonl
   }
 }
 
-/** Of those users that have a row. */
-export const idsOf = (users: Iterable<UserCount>): Map<NameBytes, number> =>
-  new Map([...users].flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const])));
-
 /** Names without a row are left out. */
 export async function userIds(
   transaction: Knex.Transaction,
@@ -73,4 +72,12 @@ export async function userIds(
     for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
   }
   return ids;
+}
+
+/** The same, of which only those are looked up that are not known. */
+export async function withIds(
+  transaction: Knex.Transaction, names: readonly NameBytes[], known: KnownId,
+): Promise<KnownId> {
+  const found = await userIds(transaction, names.filter((name) => known(name) === undefined));
+  return (name) => known(name) ?? found.get(name);
 }
