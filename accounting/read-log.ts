@@ -153,7 +153,7 @@ export function createLogReader(context: AccountingContext): LogReader {
   async function storeReading(known: LogState, stretch: Stretch): Promise<Outcome> {
     const counts = await readAllUsers(users_directory, clock);
     const now_ms = clock.now_ms();
-    await recordReading(database, lease, { position: stretch.end, kind: 'all', counts }, now_ms);
+    await recordReading(database, lease, known.users, { position: stretch.end, kind: 'all', counts }, now_ms);
     known.open_reading = { position: stretch.end, readings: counts };
     known.last_full_reading = { position: stretch.end, at_ms: now_ms };
     known.everyone_due = false;

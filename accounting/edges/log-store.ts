@@ -13,7 +13,7 @@ import type { NewAnchor, NewIncident, StretchOutcome, UserCount } from '../core/
 import { writeIncidents } from './incident-rows.js';
 import type { StoredCursor } from './log-files.js';
 import { writeSnapshot } from './snapshot-rows.js';
-import { addUsers, settleCounts, userIds, writeCounts, type IdOf } from './user-rows.js';
+import { addUsers, settleCounts, userIds, withIds, writeCounts, type KnownId } from './user-rows.js';
 
 export interface NewReading {
   readonly position: LogPosition;
@@ -48,7 +48,7 @@ export async function recordStretch(
     const fresh = commit.outcome.changed.filter((user) => user.id === null);
     const ids = await addUsers(transaction, fresh.map((user) => user.name));
     await writeUsers(transaction, commit, ids);
-    const known: IdOf = (name) => commit.users.get(name)?.id ?? ids.get(name);
+    const known: KnownId = (name) => commit.users.get(name)?.id ?? ids.get(name);
     if (commit.reading) await writeReading(transaction, commit.reading, known, now);
     for (const snapshot of commit.outcome.snapshots) {
       const cursor = cursorAt(commit, snapshot.position);
@@ -69,13 +69,14 @@ export async function isGapRecorded(database: Database, detail: string): Promise
 
 /** A reading of all user files, stored before the long stretch that it bounds is applied. */
 export async function recordReading(
-  database: Database, lease: Lease, reading: NewReading, now_ms: number,
+  database: Database, lease: Lease, users: StretchCommit['users'], reading: NewReading, now_ms: number,
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
-    const counted = [...reading.counts].flatMap(([name, read]) => ('counter' in read ? [name] : []));
-    const ids = await addUsers(transaction, counted);
-    await writeReading(transaction, reading, (name) => ids.get(name), timeText(now_ms));
+    const isNew = ([name, read]: [NameBytes, Reading]): boolean => 'counter' in read && !users.get(name)?.id;
+    const ids = await addUsers(transaction, [...reading.counts].filter(isNew).map(([name]) => name));
+    const known: KnownId = (name) => users.get(name)?.id ?? ids.get(name);
+    await writeReading(transaction, reading, known, timeText(now_ms));
   });
 }
 
@@ -121,14 +122,14 @@ async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, 
 }
 
 async function writeReading(
-  transaction: Knex.Transaction, reading: NewReading, known: IdOf, now: string,
+  transaction: Knex.Transaction, reading: NewReading, known: KnownId, now: string,
 ): Promise<void> {
   const [id] = await transaction('share_readings')
     .insert({ log_position: reading.position.toString(), kind: reading.kind, read_at: now });
   const reading_id = smallInteger(id);
+  const idOf = await withIds(transaction, [...reading.counts.keys()], known);
   const names = [...reading.counts.keys()];
-  const found = await userIds(transaction, names.filter((name) => known(name) === undefined));
-  const ids = names.map((name) => known(name) ?? found.get(name) ?? no_id);
+  const ids = names.map((name) => idOf(name) ?? no_id);
   await insertRows(transaction, {
     table: 'share_reading_counts', columns: ['reading_id', 'user_id', 'counter'],
   }, rowsOfEach(inOrderOf(ids), (index) => {

@@ -11,7 +11,7 @@ import { noShares } from '../core/counter-lines.js';
 import type { ShareMoment } from '../core/share-order.js';
 import type { NewSnapshot, SnapshotRow, UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
-import { userIds, writeCounts, type IdOf } from './user-rows.js';
+import { withIds, writeCounts, type KnownId } from './user-rows.js';
 
 /** Whether payments has cut work already: from then on a baseline would move nothing. */
 export async function workWasSettled(transaction: Knex.Transaction): Promise<boolean> {
@@ -30,7 +30,6 @@ export async function recordBaseline(
   transaction: Knex.Transaction, cursor: StoredCursor, position: LogPosition,
   changed: readonly UserCount[], now_ms: number,
 ): Promise<void> {
-  const ids = new Map(changed.map(({ name, id }) => [name, id ?? undefined]));
   const rows = changed.map((user) => ({
     user: user.name, share_count: user.ledger_count,
     difference: shares(user.ledger_count - user.snapshot_count), disputed_difference: user.disputed_count,
@@ -40,7 +39,7 @@ export async function recordBaseline(
     kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
     log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
     quality: 'minute', state: 'confirmed', rows, taken_at: now,
-  }, (name) => ids.get(name));
+  });
   invariant(id > 0, 'a baseline needs an id');
   await writeCut(transaction, id, position, null, now);
   const settled = changed.map((user) => ({
@@ -55,7 +54,7 @@ export async function recordBaseline(
  */
 export async function writeSnapshot(
   transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string, deferred: boolean,
-  known: IdOf,
+  known: KnownId,
 ): Promise<void> {
   const snapshot_id = await insertSnapshot(transaction, {
     kind: 'block',
@@ -93,7 +92,7 @@ interface SnapshotInsert {
 export async function insertSnapshot(
   transaction: Knex.Transaction,
   { rows, ...columns }: SnapshotInsert,
-  known: IdOf = () => undefined,
+  known: KnownId = () => undefined,
 ): Promise<number> {
   const total = rows.reduce((sum, row) => sum + row.difference, 0n);
   const disputed = rows.some((row) => row.disputed_difference > 0n);
@@ -110,18 +109,17 @@ export async function insertSnapshot(
 
 export const writeSnapshotShares = (
   transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
-  known: IdOf = () => undefined,
+  known: KnownId = () => undefined,
 ): Promise<void> => writeShareRows(transaction, 'snapshot_shares', snapshot_id, rows, known);
 
 /** In the order of the key, so that the engine adds them at its end. */
 async function writeShareRows(
   transaction: Knex.Transaction, table: 'snapshot_shares' | 'counter_shares', snapshot_id: number,
-  rows: readonly SnapshotRow[], known: IdOf,
+  rows: readonly SnapshotRow[], known: KnownId,
 ): Promise<void> {
-  const unknown = rows.filter(({ user }) => known(user) === undefined).map(({ user }) => user);
-  const found = await userIds(transaction, unknown);
+  const idOf = await withIds(transaction, rows.map(({ user }) => user), known);
   const ids = rows.map(({ user }) => {
-    const user_id = known(user) ?? found.get(user);
+    const user_id = idOf(user);
     invariant(user_id !== undefined, 'a user without a row has no shares');
     return user_id;
   });

@@ -8,14 +8,14 @@ import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { UserCount } from '../core/stretch.js';
 
+/** The id of a user as far as it is in memory: it need not be looked up then. */
+export type KnownId = (name: NameBytes) => number | undefined;
+
 const counts = ['counter', 'ledger_count', 'snapshot_count', 'disputed_count'] as const;
 /** Of users that are settled by one statement: from a thousand on MariaDB plans a list in a slower way. */
 const settled_at_once = 900;
 /** How many rows may be passed over for each that changes before a list of ids is faster than their range. */
 const range_sparsity_max = 4;
-
-/** The id of a user that is at hand; those of others are looked up. */
-export type IdOf = (name: NameBytes) => number | undefined;
 
 /** The rows for these names, made where missing, and their ids. */
 export async function addUsers(
@@ -76,4 +76,12 @@ export async function userIds(
     }
   }
   return ids;
+}
+
+/** The same, of which only those are looked up that are not known. */
+export async function withIds(
+  transaction: Knex.Transaction, names: readonly NameBytes[], known: KnownId,
+): Promise<KnownId> {
+  const found = await userIds(transaction, names.filter((name) => known(name) === undefined));
+  return (name) => known(name) ?? found.get(name);
 }

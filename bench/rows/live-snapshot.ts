@@ -9,7 +9,7 @@ import { quantile } from '../side-by-side.js';
 
 const users = 1_000;
 const noise_lines_a_second = 3_000;
-const blocks = 120;
+const blocks = 100;
 /** Not counted: the daemon starts, and compilers warm up. */
 const first_blocks = 20;
 const rest_ms_max = 100;
