@@ -1,6 +1,6 @@
 // The payments daemon as one `step()`: renew the lease, else act on one request, else the first move that has
 // something to do, in the order in which money flows:
-//   preflight → foreign spends → watch decided blocks → settle the next block → what paying has to do
+//   preflight → foreign spends → watch decided blocks → settle the next block → what paying has to do → keep sums
 // Each move is one effect, so a crash between any two of them is a crash that a test can make. A whole pass
 // that found nothing to do is repeated after `check_mature_period_ms`; until then only the lease and the
 // operators' requests are looked at.
@@ -10,6 +10,7 @@ import { lease_duration_ms, type DaemonLease } from '../shared/database/lease.js
 import type { NamedMove, PaymentsContext, RequestHandler } from './context.js';
 import { chainScan } from './edges/facts.js';
 import { watchForeignSpends } from './foreign-spends.js';
+import { createSumKeeper } from './keep-sums.js';
 import { watch } from './paying/watch.js';
 import { checkNode, rememberIdentity, requireSynced } from './preflight.js';
 import { actOnRequest } from './requests.js';
@@ -31,6 +32,7 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
     { name: 'watch blocks', move: createBlockWatch() },
     { name: 'settle', move: settle },
     ...options.paying,
+    { name: 'keep sums', move: createSumKeeper() },
   ];
   let renewed_at_ms = clock.monotonic_ms();
   let next_pass_ms = renewed_at_ms;

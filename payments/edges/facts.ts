@@ -50,6 +50,8 @@ export async function undecidedBlocks(knex: Knex, limit?: number): Promise<FactB
   const query = blocksWithPlace(knex)
     .leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
     .whereNull('rounds.id')
+    // Up to there all are decided, and a decided block stays so: only what was found later is looked through.
+    .where('blocks.id', '>', knex('ledger_sums').where('ledger_sums.id', 1).select('decided_block_id'))
     .orderBy('blocks.height')
     .orderByRaw('case when cuts.place is null then 1 else 0 end')
     .orderBy('cuts.place')
