@@ -10,6 +10,7 @@ import { printJson } from '../shared/print.js';
 import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
+import { settleRound } from './rows/settle-round.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
@@ -22,6 +23,7 @@ const rows: readonly RunnableRow[] = [
   runnable(shareMemory),
   runnable(shareFiles),
   runnable(shareLive),
+  runnable(settleRound),
 ];
 
 const command = new Command('bench')

@@ -3,6 +3,7 @@
 // deletes; a balance is always a sum of entries.
 import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
+import { insertRows } from '../../shared/database/insert-rows.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
 import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
 import {
@@ -10,8 +11,8 @@ import {
 } from '../core/ledger.js';
 import { keptTo, sumsOfAccounts, sumsOfUsers, user_sum_columns } from './sums-store.js';
 
-/** Rows in one INSERT: SQLite bounds the parts of a compound statement, MySQL the bytes of a packet. */
-const rows_per_insert = 200;
+/** Ids in one question: no engine takes any number of them. */
+const users_at_once = 200;
 
 export interface LedgerEvent {
   readonly kind: LedgerEventKind;
@@ -43,15 +44,10 @@ export async function postEvent(transaction: Knex.Transaction, event: LedgerEven
     occurred_at,
   });
   const event_id = smallInteger(inserted);
-  const rows = entries.map(({ account, user_id, amount_sats }) => ({
-    event_id,
-    account,
-    user_id,
-    amount_sats,
-  }));
-  for (let start = 0; start < rows.length; start += rows_per_insert) {
-    await transaction('ledger_entries').insert(rows.slice(start, start + rows_per_insert));
-  }
+  await insertRows(
+    transaction, 'ledger_entries', ['event_id', 'account', 'user_id', 'amount_sats'],
+    entries.map(({ account, user_id, amount_sats }) => [event_id, account, user_id, amount_sats]),
+  );
 }
 
 export interface MinerBalance {
@@ -109,9 +105,9 @@ export async function accountBalances(knex: Knex): Promise<Record<LedgerAccount,
  */
 export async function balancesOf(knex: Knex, user_ids: readonly number[]): Promise<Map<number, Satoshis>> {
   const balances = new Map<number, Satoshis>();
-  for (let start = 0; start < user_ids.length; start += rows_per_insert) {
+  for (let start = 0; start < user_ids.length; start += users_at_once) {
     const sums = await knex('ledger_entries').where('account', 'miner')
-      .whereIn('user_id', user_ids.slice(start, start + rows_per_insert))
+      .whereIn('user_id', user_ids.slice(start, start + users_at_once))
       .groupBy('user_id').select('user_id')
       .sum({ total: 'amount_sats' }) as unknown as { user_id: unknown; total: unknown }[];
     for (const { user_id, total } of sums) balances.set(smallInteger(user_id), satoshis(integer(total)));
