@@ -63,18 +63,12 @@ export interface MinerBalance {
 
 /** Every user with a ledger entry (of these), by user id. A user's sum of satoshis stays far below 2^63. */
 export async function minerBalances(knex: Knex, user_ids?: readonly number[]): Promise<MinerBalance[]> {
-  const after = sumsOfUsers(knex, keptTo(knex));
-  const query = knex('users')
-    .leftJoin('user_sums AS kept', 'kept.user_id', 'users.id')
-    .where((either) => void either.whereNotNull('kept.user_id').orWhereNotNull('later.user_id'))
-    .orderBy('users.id')
-    .select('users.id', 'users.name')
+  const later = sumsOfUsers(knex, keptTo(knex));
+  if (user_ids !== undefined) void later.whereIn('entry.user_id', user_ids);
+  const query = withSums(knex, later).orderBy('users.id').select('users.id', 'users.name')
     .select(user_sum_columns.map((name) => knex.raw(`coalesce(kept.${name}, 0) + coalesce(later.${name}, 0) AS ${name}`)));
-  if (user_ids !== undefined) {
-    void query.whereIn('users.id', user_ids);
-    void after.whereIn('entry.user_id', user_ids);
-  }
-  const rows = await query.leftJoin(after.as('later'), 'later.user_id', 'users.id') as Record<string, unknown>[];
+  if (user_ids !== undefined) void query.whereIn('users.id', user_ids);
+  const rows = await query as Record<string, unknown>[];
   return rows.map((row) => ({
     user_id: smallInteger(row.id),
     name: nameFromBuffer(row.name as Uint8Array),
@@ -85,6 +79,17 @@ export async function minerBalances(knex: Knex, user_ids?: readonly number[]): P
     reserved_sats: satoshis(integer(row.reserved_sats)),
   }));
 }
+
+/** The ids of users with a balance above zero. */
+export const owedUsers = (knex: Knex): Knex.QueryBuilder => withSums(knex, sumsOfUsers(knex, keptTo(knex)))
+  .whereRaw('coalesce(kept.balance_sats, 0) + coalesce(later.balance_sats, 0) > 0')
+  .select('users.id AS user_id');
+
+/** Users with a ledger entry, their kept sums beside those of what came later. */
+const withSums = (knex: Knex, later: Knex.QueryBuilder): Knex.QueryBuilder => knex('users')
+  .leftJoin('user_sums AS kept', 'kept.user_id', 'users.id')
+  .leftJoin(later.as('later'), 'later.user_id', 'users.id')
+  .where((either) => void either.whereNotNull('kept.user_id').orWhereNotNull('later.user_id'));
 
 /** The balance of each account over all users and the pool itself; an account without entries is zero. */
 export async function accountBalances(knex: Knex): Promise<Record<LedgerAccount, Satoshis>> {

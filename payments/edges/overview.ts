@@ -2,6 +2,7 @@
 import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
+import { owedUsers } from './ledger-store.js';
 
 /** Users whose amount is in a batch that waits for a person. */
 export async function usersInHeldBatches(knex: Knex): Promise<Set<number>> {
@@ -40,27 +41,23 @@ export async function batchesInFlight(knex: Knex): Promise<BatchInFlight[]> {
 export async function oldestUnpaidCredit(
   knex: Knex,
 ): Promise<{ readonly user_id: number; readonly credited_at_ms: number } | null> {
-  const owed = knex('ledger_entries').where({ account: 'miner' }).groupBy('user_id')
-    .havingRaw('sum(amount_sats) > 0').select('user_id');
-  const last_reserved = knex('ledger_entries AS entry')
-    .join('ledger_events AS reservation', 'reservation.id', 'entry.event_id')
-    .whereIn('reservation.kind', ['reserve'])
-    .where('entry.account', 'miner')
-    .groupBy('entry.user_id')
-    .select('entry.user_id')
-    .max({ event_id: 'entry.event_id' })
-    .as('reserved');
-  const row = await knex('ledger_entries AS credit')
+  // The batch that last promised the user something, and the event by which it did.
+  const last_reserved = knex('ledger_events AS reservation').where('reservation.kind', 'reserve')
+    .where('reservation.batch_id', knex('payouts').where('payouts.id',
+      knex('payouts AS last').whereRaw('last.user_id = owed.user_id').max('last.id')).select('payouts.batch_id'))
+    .max('reservation.id');
+  const first_credit = knex('ledger_entries AS credit')
     .join('ledger_events AS event', 'event.id', 'credit.event_id')
-    .leftJoin(last_reserved, 'reserved.user_id', 'credit.user_id')
-    .where('credit.account', 'miner')
-    .where('event.kind', 'settle')
-    .whereIn('credit.user_id', owed)
-    .where((after) => void after
-      .whereNull('reserved.event_id')
-      .orWhereRaw('credit.event_id > reserved.event_id'))
-    .orderBy('credit.id')
-    .select('credit.user_id', 'event.occurred_at')
+    .whereRaw('credit.user_id = owed.user_id')
+    .where({ 'credit.account': 'miner', 'event.kind': 'settle' })
+    .whereRaw('credit.event_id > coalesce((?), 0)', [last_reserved])
+    .orderBy('credit.event_id')
+    .limit(1)
+    .select('credit.event_id');
+  const owed = knex.from(owedUsers(knex).as('owed')).select('owed.user_id', first_credit.as('event_id'));
+  const row = await knex.from(owed.as('oldest')).join('ledger_events', 'ledger_events.id', 'oldest.event_id')
+    .orderBy(['oldest.event_id', 'oldest.user_id'])
+    .select('oldest.user_id', 'ledger_events.occurred_at')
     .first<{ user_id: unknown; occurred_at: unknown } | undefined>();
   return row
     ? { user_id: smallInteger(row.user_id), credited_at_ms: timeFromText(String(row.occurred_at)) }

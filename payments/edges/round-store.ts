@@ -72,7 +72,8 @@ export async function nextRoundStart(knex: Knex): Promise<Place> {
   return roundStart({
     highest_cut: highest_cut === null ? null : place(integer(highest_cut)),
     work_was_cut: cut !== undefined,
-    baseline: await baselinePlace(knex),
+    // From then on a baseline moves nothing, and looking for one means looking through all snapshots.
+    baseline: cut === undefined ? await baselinePlace(knex) : null,
   });
 }
 
@@ -96,6 +97,37 @@ export async function roundsAfter(knex: Knex, round_id: number): Promise<Round[]
 /** All decided blocks, lowest first. */
 export async function allRounds(knex: Knex): Promise<Round[]> {
   return (await knex('rounds').orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+}
+
+/** How many blocks came to which end. */
+export async function countRounds(knex: Knex): Promise<Record<RoundState, number>> {
+  const counts = { credited: 0, orphaned: 0, lost: 0 };
+  const rows = await knex('rounds').groupBy('state').select('state')
+    .count({ blocks: '*' }) as unknown as { state: RoundState; blocks: unknown }[];
+  for (const { state, blocks } of rows) counts[state] = smallInteger(blocks);
+  return counts;
+}
+
+/** Rounds that a height or a whole hash names. */
+export async function roundsNamed(knex: Knex, block: string): Promise<Round[]> {
+  const named = /^(0|[1-9]\d{0,9})$/.test(block) ? { height: Number(block) } : { block_hash: block };
+  return (await knex('rounds').where(named).orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+}
+
+/** Rounds in which the user has work, or of which an entry of the user is, lowest first. */
+export async function roundsOfUser(knex: Knex, user_id: number): Promise<Round[]> {
+  const credited = knex('ledger_entries AS entry').join('ledger_events AS event', 'event.id', 'entry.event_id')
+    .where({ 'entry.user_id': user_id, 'entry.account': 'miner' }).whereNotNull('event.round_id')
+    .select('event.round_id AS id');
+  // The first cut that ends at the place or behind it; of several with one end, the one that is not empty.
+  const worked = knex('snapshot_shares AS share').join('cuts', 'cuts.snapshot_id', 'share.snapshot_id')
+    .where('share.user_id', user_id)
+    .select(knex('rounds AS cut').whereRaw('cut.cut_to >= cuts.place').orderBy(['cut.cut_to', 'cut.cut_from'])
+      .limit(1).select('cut.id').as('id'));
+  const ids = knex.unionAll([credited, worked]).as('own');
+  const rows = await knex('rounds').whereIn('rounds.id', knex(ids).distinct('own.id'))
+    .orderBy(['rounds.height', 'rounds.id']).select('rounds.*') as RoundRow[];
+  return rows.map(roundOfRow);
 }
 
 /** Lowest first. */
