@@ -46,7 +46,7 @@ export async function writeBlocks(
   await knex.raw(`INSERT INTO cuts (snapshot_id, place, decided_at) SELECT seq, seq * 1000, '${at}' FROM ${heights}`);
   await knex.raw(`INSERT INTO snapshot_shares (snapshot_id, user_id, share_count, difference, disputed_difference)
     SELECT h.seq, 1 + (h.seq * 7 + w.seq) MOD ${users}, 1000000 + h.seq, 1000 + w.seq, 0
-    FROM ${heights} AS h JOIN seq_0_to_${workers - 1} AS w`);
+    FROM ${heights} AS h STRAIGHT_JOIN seq_0_to_${workers - 1} AS w`);
   await knex.raw(`INSERT INTO blocks (id, hash, height, previous_hash, header_at, coinbase_txid, reward_sats, active,
       snapshot_id, discovered_at)
     SELECT seq, lpad(lower(hex(seq)), 64, '0'), seq, lpad(lower(hex(seq - 1)), 64, '0'), '${at}',

@@ -28,8 +28,9 @@ export interface PaymentsDaemonOptions {
 
 export function createPaymentsDaemon(context: PaymentsContext, options: PaymentsDaemonOptions): Daemon {
   const { clock, config } = context;
+  const watch_blocks = createBlockWatch();
   const moves: readonly NamedMove[] = [
-    { name: 'watch blocks', move: createBlockWatch() },
+    { name: 'watch blocks', move: watch_blocks },
     { name: 'settle', move: settle },
     ...options.paying,
     { name: 'keep sums', move: createSumKeeper() },
@@ -86,9 +87,9 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
     }
     for (const { move } of moves) {
       if ((await move(context)) !== 'progress') continue;
-      // A payout newly seen in the chain has change that a stranger may have spent: look before the
-      // next plan.
-      if (move === watch) looked_at = null;
+      // A payout newly seen in the chain has change that a stranger may have spent, a block that is back in it a
+      // coin: look before the next plan.
+      if (move === watch || move === watch_blocks) looked_at = null;
       return 'progress';
     }
     next_pass_ms = clock.monotonic_ms() + config.check_mature_period_ms;

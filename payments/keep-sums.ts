@@ -4,6 +4,7 @@
 // so that in time all are; a sum that is wrong stops the daemon. It writes nothing else and decides nothing.
 import { invariant } from '../shared/errors.js';
 import type { Move } from './context.js';
+import { lastEventId } from './edges/ledger-store.js';
 import { bringSums, nextReach, sumsReach, wrongSumsAfter } from './edges/sums-store.js';
 
 const users_at_once = 50;
@@ -13,8 +14,8 @@ export function createSumKeeper(): Move {
   let compared_to = 0;
   return async ({ database, lease }) => {
     const reach = await sumsReach(database.knex);
-    const next = await nextReach(database.knex, reach);
-    if (next.event_id > reach.event_id || next.decided_block_id > reach.decided_block_id) {
+    const next = await nextReach(database.knex, reach, await lastEventId(database.knex));
+    if (next.event_id > reach.event_id || next.decided_block_id > reach.decided_block_id || next.spent_block_id > reach.spent_block_id) {
       await database.transaction(async (transaction) => {
         await lease.fence(transaction);
         await bringSums(transaction, database.engine, reach, next);

@@ -209,8 +209,8 @@ export const payouts: readonly Mutant[] = [
     name: 'change-not-watched',
     harm: 'A restored database does not notice that the change of a payout was spent by the payouts it has forgotten.',
     file: 'payments/foreign-spends.ts',
-    find: 'const changes = await changeOutputs(knex);',
-    replacement: 'const changes = (await changeOutputs(knex)).slice(0, 0);',
+    find: 'const changes = await unspentChange(knex);',
+    replacement: 'const changes = (await unspentChange(knex)).slice(0, 0);',
     catchers: [foreign()],
   },
   {

@@ -11,7 +11,7 @@ import {
   balanceChanges, differencesOfUser, payoutsOfUser, type UserDifference, type UserEntry,
 } from '../edges/explanation.js';
 import { userNamed, type User } from '../edges/facts.js';
-import { nextRoundStart, roundsNamed, roundsOfUser, type Round } from '../edges/round-store.js';
+import { nextRoundStart, roundsNamed, roundsWith, type Round } from '../edges/round-store.js';
 import { balanceLines, type BalanceLine } from './balances.js';
 import { withPayments } from './open.js';
 
@@ -79,9 +79,10 @@ export async function explainUser(
   const differences = await differencesOfUser(knex, user.user_id);
   const changes = await balanceChanges(knex, user.user_id);
   const cut = await nextRoundStart(knex);
-  const wanted = block === null ? await roundsOfUser(knex, user.user_id) : await roundsNamed(knex, block);
-  const worked = differencesByRound(wanted, differences);
   const changed = changesByRound(changes);
+  const wanted = block !== null ? await roundsNamed(knex, block) : await roundsWith(
+    knex, [...changed.keys()].filter((id) => id !== null), differences.map(({ place }) => place));
+  const worked = differencesByRound(wanted, differences);
   const rounds = wanted.map((round) => roundOfUser(round, worked.get(round.id) ?? [], changed.get(round.id) ?? []));
   return {
     ...line,

@@ -12,6 +12,7 @@ const entries_at_once = 100_000;
 export interface SumsReach {
   readonly event_id: number;
   readonly decided_block_id: number;
+  readonly spent_block_id: number;
 }
 
 /** What of a user's entries (`entry`, of `event`) counts for which sum. */
@@ -50,24 +51,54 @@ export function sumsOfAccounts(
 export async function sumsReach(knex: Knex): Promise<SumsReach> {
   const row = await knex('ledger_sums').where({ id: 1 }).first<Record<string, unknown> | undefined>();
   invariant(row, 'The row of ledger_sums is missing: migrate the schema again.');
-  return { event_id: smallInteger(row.event_id), decided_block_id: smallInteger(row.decided_block_id) };
+  return {
+    event_id: smallInteger(row.event_id),
+    decided_block_id: smallInteger(row.decided_block_id),
+    spent_block_id: smallInteger(row.spent_block_id),
+  };
 }
 
-/** How far the sums can be brought in one transaction; where they are when there is nothing to add. */
-export async function nextReach(knex: Knex, { event_id, decided_block_id }: SumsReach): Promise<SumsReach> {
-  const [events] = await knex('ledger_events').max<{ id: unknown }[]>({ id: 'id' });
-  const latest = events?.id == null ? 0 : smallInteger(events.id);
-  const [undecided] = await knex('blocks').leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
-    .where('blocks.id', '>', decided_block_id).whereNull('rounds.id')
-    .orderBy('blocks.id').limit(1).select<{ id: unknown }[]>('blocks.id');
-  const [highest] = await knex('blocks').max<{ id: unknown }[]>({ id: 'id' });
+/**
+ * How far the sums can be brought in one transaction, `latest` being the last event; where they are when there is
+ * nothing to add.
+ */
+export async function nextReach(
+  knex: Knex, { event_id, decided_block_id, spent_block_id }: SumsReach, latest: number,
+): Promise<SumsReach> {
   return {
     event_id: latest <= event_id ? event_id : await boundedTo(knex, event_id, latest),
-    decided_block_id: Math.max(
-      decided_block_id,
-      undecided ? smallInteger(undecided.id) - 1 : highest?.id == null ? 0 : smallInteger(highest.id),
-    ),
+    decided_block_id: await beforeTheFirst(knex, decided_block_id, (blocks) => blocks.whereNull('rounds.id')),
+    spent_block_id: await beforeTheFirst(knex, spent_block_id, (blocks) => withCoinsLeft(knex, blocks)),
   };
+}
+
+/** The block before the first one above `from` for which it is so; the last one when there is none. */
+async function beforeTheFirst(
+  knex: Knex, from: number, which: (blocks: Knex.QueryBuilder) => Knex.QueryBuilder,
+): Promise<number> {
+  const found = await which(blocksWithRound(knex)).where('blocks.id', '>', from).orderBy('blocks.id')
+    .first<{ id: unknown } | undefined>('blocks.id');
+  if (found) return smallInteger(found.id) - 1;
+  const [highest] = await knex('blocks').max<{ id: unknown }[]>({ id: 'id' });
+  return highest?.id == null ? from : smallInteger(highest.id);
+}
+
+const blocksWithRound = (knex: Knex): Knex.QueryBuilder =>
+  knex('blocks').leftJoin('rounds', 'rounds.block_hash', 'blocks.hash');
+
+/** Of these blocks (with their round) those that may have a coin which no final payout has spent. */
+const withCoinsLeft = (knex: Knex, blocks: Knex.QueryBuilder): Knex.QueryBuilder => blocks
+  .where((standing) => void standing.whereNull('rounds.id').orWhere('rounds.state', 'credited'))
+  .where('blocks.reward_sats', '>', knex('payout_inputs')
+    .join('payout_transactions', 'payout_transactions.id', 'payout_inputs.transaction_id')
+    .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
+    .whereRaw('payout_inputs.txid = blocks.coinbase_txid')
+    .where({ 'payout_inputs.live': 1, 'payout_batches.state': 'final' })
+    .select(knex.raw('coalesce(sum(payout_inputs.amount_sats), 0)')));
+
+/** A block or a final payout has come back: which coins are left is found out anew. */
+export async function forgetSpentCoins(transaction: Knex.Transaction): Promise<void> {
+  await transaction('ledger_sums').where({ id: 1 }).update({ spent_block_id: 0 });
 }
 
 async function boundedTo(knex: Knex, from: number, latest: number): Promise<number> {
@@ -121,15 +152,18 @@ function differing(what: string, kept: ReadonlyMap<string, Sums>, entries: Reado
 
 /** All kept sums against all entries. A sentence for each that differs. */
 export async function wrongSums(knex: Knex): Promise<string[]> {
-  const { event_id, decided_block_id } = await sumsReach(knex);
-  const undecided = await knex('blocks').leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
-    .where('blocks.id', '<=', decided_block_id).whereNull('rounds.id').select<{ hash: unknown }[]>('blocks.hash');
+  const { event_id, decided_block_id, spent_block_id } = await sumsReach(knex);
+  const undecided = await blocksWithRound(knex).where('blocks.id', '<=', decided_block_id).whereNull('rounds.id')
+    .select<{ hash: unknown }[]>('blocks.hash');
+  const unspent = await withCoinsLeft(knex, blocksWithRound(knex)).where('blocks.id', '<=', spent_block_id)
+    .select<{ hash: unknown }[]>('blocks.hash');
   return [
     ...differing('user', await sumsBy(knex('user_sums').select('user_id', ...user_sum_columns), 'user_id'),
       await sumsBy(sumsOfUsers(knex, 0, event_id), 'user_id')),
     ...differing('account', await sumsBy(knex('account_sums').select('account', 'total_sats'), 'account'),
       await sumsBy(sumsOfAccounts(knex, 0, event_id), 'account')),
     ...undecided.map(({ hash }) => `block ${String(hash)} is counted as decided and has no round`),
+    ...unspent.map(({ hash }) => `block ${String(hash)} is counted as spent and has a coin left`),
   ];
 }
 

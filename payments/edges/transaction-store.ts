@@ -140,13 +140,13 @@ export async function promisedCoins(knex: Knex, txids?: readonly string[]): Prom
 }
 
 /**
- * Every coin that a transaction of the ledger was made to spend, by `coinKey`, and whether it may still be.
+ * Coins of these transactions that one of the ledger was made to spend, by `coinKey`, and whether it may still be.
  */
 export async function coinsOfTheLedger(
-  knex: Knex,
+  knex: Knex, txids: readonly string[],
 ): Promise<Map<string, PayoutInput & { readonly live: boolean }>> {
-  const rows = await knex('payout_inputs').orderBy('transaction_id')
-    .select<Record<string, unknown>[]>('txid', 'output_index', 'amount_sats', 'live');
+  const rows = await rowsNaming(() => knex('payout_inputs').orderBy('transaction_id')
+    .select('txid', 'output_index', 'amount_sats', 'live'), 'txid', txids);
   return new Map(rows.map((row) => {
     const coin = {
       txid: transactionId(String(row.txid)),
@@ -157,14 +157,34 @@ export async function coinsOfTheLedger(
   }));
 }
 
+/** Coins of transactions that were given up and of no other that may be in the chain, by `coinKey`. */
+export async function abandonedCoins(knex: Knex): Promise<Set<string>> {
+  const rows = await knex('payout_inputs').whereNull('live')
+    .whereNotExists(knex('payout_inputs AS again').select(knex.raw('1')).where('again.live', 1)
+      .whereRaw('again.txid = payout_inputs.txid').whereRaw('again.output_index = payout_inputs.output_index'))
+    .select<Record<string, unknown>[]>('txid', 'output_index');
+  return new Set(rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.output_index) })));
+}
+
 /** Change of every transaction that may be in the chain. */
-export async function changeOutputs(knex: Knex): Promise<PayoutInput[]> {
-  const rows = await knex('payout_transactions')
+export const changeOutputs = (knex: Knex): Promise<PayoutInput[]> => changeOf(knex, (rows) => rows);
+
+/** The same, without what a live transaction of ours spends. */
+export const unspentChange = (knex: Knex): Promise<PayoutInput[]> => changeOf(knex, (rows) => rows.whereNotExists(
+  knex('payout_inputs').select(knex.raw('1')).where('payout_inputs.live', 1)
+    .whereRaw('payout_inputs.txid = payout_transactions.txid')
+    .whereRaw('payout_inputs.output_index = payout_transactions.change_index'),
+));
+
+async function changeOf(
+  knex: Knex, which: (rows: Knex.QueryBuilder) => Knex.QueryBuilder,
+): Promise<PayoutInput[]> {
+  const rows = await which(knex('payout_transactions')
     .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
     .whereNot('payout_batches.state', 'released')
     .whereNotNull('change_index')
     .orderBy('payout_transactions.id')
-    .select<Record<string, unknown>[]>('txid', 'change_index', 'change_sats');
+    .select('payout_transactions.txid', 'change_index', 'change_sats')) as Record<string, unknown>[];
   return rows.map((row) => ({
     txid: transactionId(String(row.txid)),
     index: smallInteger(row.change_index),

@@ -3,14 +3,17 @@
 
 -- One row. event_id: up to which event user_sums and account_sums hold the sums; the ledger holds what came after,
 -- and a balance is both together. decided_block_id: every block with an id up to it has a row in rounds.
+-- spent_block_id: every block with an id up to it has no coin left, because final payouts have spent its coinbase or it
+-- was decided not to stand in the chain; back to 0 when a final payout or such a block comes back.
 -- The ledger stays the truth: audit compares, and nobody is paid without a sum of his own entries.
 CREATE TABLE IF NOT EXISTS ledger_sums (
   id INT NOT NULL PRIMARY KEY CHECK (id = 1),
   event_id BIGINT NOT NULL CHECK (event_id >= 0),
-  decided_block_id BIGINT NOT NULL CHECK (decided_block_id >= 0)
+  decided_block_id BIGINT NOT NULL CHECK (decided_block_id >= 0),
+  spent_block_id BIGINT NOT NULL CHECK (spent_block_id >= 0)
 ) ENGINE=InnoDB;
 
-INSERT IGNORE INTO ledger_sums (id, event_id, decided_block_id) VALUES (1, 0, 0);
+INSERT IGNORE INTO ledger_sums (id, event_id, decided_block_id, spent_block_id) VALUES (1, 0, 0, 0);
 
 -- earned_sats: the user's miner entries in settle and reverse events; balance_sats: all of them.
 CREATE TABLE IF NOT EXISTS user_sums (
@@ -57,6 +60,14 @@ DEALLOCATE PREPARE change_index;
 SET @change = (SELECT IF(count(*) > 0, 'DO 0', 'CREATE INDEX rounds_by_state ON rounds (state, height)')
   FROM information_schema.statistics WHERE table_schema = database() AND table_name = 'rounds'
     AND index_name = 'rounds_by_state');
+PREPARE change_index FROM @change;
+EXECUTE change_index;
+DEALLOCATE PREPARE change_index;
+
+SET @change = (SELECT IF(count(*) > 0, 'DO 0',
+    'CREATE INDEX payout_transactions_by_height ON payout_transactions (confirmed_height)')
+  FROM information_schema.statistics WHERE table_schema = database() AND table_name = 'payout_transactions'
+    AND index_name = 'payout_transactions_by_height');
 PREPARE change_index FROM @change;
 EXECUTE change_index;
 DEALLOCATE PREPARE change_index;

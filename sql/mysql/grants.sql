@@ -52,7 +52,7 @@ GRANT INSERT, UPDATE (confirmed_height, confirmed_hash)
   ON `pool_base`.`payout_transactions` TO 'pool_payments'@'localhost';
 GRANT INSERT, UPDATE (live) ON `pool_base`.`payout_inputs` TO 'pool_payments'@'localhost';
 -- Sums of the ledger, for speed; the ledger itself is what counts.
-GRANT UPDATE (event_id, decided_block_id) ON `pool_base`.`ledger_sums` TO 'pool_payments'@'localhost';
+GRANT UPDATE (event_id, decided_block_id, spent_block_id) ON `pool_base`.`ledger_sums` TO 'pool_payments'@'localhost';
 GRANT INSERT, UPDATE ON `pool_base`.`user_sums` TO 'pool_payments'@'localhost';
 GRANT INSERT, UPDATE ON `pool_base`.`account_sums` TO 'pool_payments'@'localhost';
 GRANT INSERT, UPDATE ON `pool_base`.`payment_incidents` TO 'pool_payments'@'localhost';

@@ -3,14 +3,17 @@
 
 -- One row. event_id: up to which event user_sums and account_sums hold the sums; the ledger holds what came after,
 -- and a balance is both together. decided_block_id: every block with an id up to it has a row in rounds.
+-- spent_block_id: every block with an id up to it has no coin left, because final payouts have spent its coinbase or it
+-- was decided not to stand in the chain; back to 0 when a final payout or such a block comes back.
 -- The ledger stays the truth: audit compares, and nobody is paid without a sum of his own entries.
 CREATE TABLE ledger_sums (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   event_id INTEGER NOT NULL CHECK (event_id >= 0),
-  decided_block_id INTEGER NOT NULL CHECK (decided_block_id >= 0)
+  decided_block_id INTEGER NOT NULL CHECK (decided_block_id >= 0),
+  spent_block_id INTEGER NOT NULL CHECK (spent_block_id >= 0)
 ) STRICT;
 
-INSERT INTO ledger_sums (id, event_id, decided_block_id) VALUES (1, 0, 0);
+INSERT INTO ledger_sums (id, event_id, decided_block_id, spent_block_id) VALUES (1, 0, 0, 0);
 
 -- earned_sats: the user's miner entries in settle and reverse events; balance_sats: all of them.
 CREATE TABLE user_sums (
@@ -36,3 +39,4 @@ DROP INDEX ledger_entries_by_user;
 CREATE INDEX rounds_by_cut ON rounds (cut_to, cut_from);
 CREATE INDEX rounds_by_state ON rounds (state, height);
 CREATE INDEX rounds_by_coinbase ON rounds (coinbase_txid);
+CREATE INDEX payout_transactions_by_height ON payout_transactions (confirmed_height);
