@@ -59,7 +59,7 @@ async function firstCreditOfTheUnpromised(knex: Knex): Promise<{ user_id: number
     .orderBy('entry.event_id').limit(1).select('entry.event_id');
   const row = await knex.from(owedUsers(knex).as('owed'))
     .whereNotExists(knex('payouts').select(knex.raw('1')).whereRaw('payouts.user_id = owed.user_id'))
-    .orderBy('event_id').select('owed.user_id', first.as('event_id'))
+    .orderBy(['event_id', 'owed.user_id']).select('owed.user_id', first.as('event_id'))
     .first<{ user_id: unknown; event_id: unknown } | undefined>();
   return row ? { user_id: smallInteger(row.user_id), event_id: smallInteger(row.event_id) } : null;
 }
