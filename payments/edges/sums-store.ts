@@ -76,10 +76,11 @@ export async function nextReach(
 async function beforeTheFirst(
   knex: Knex, from: number, which: (blocks: Knex.QueryBuilder) => Knex.QueryBuilder,
 ): Promise<number> {
+  // Before the others: accounting may write a block between the two questions.
+  const [highest] = await knex('blocks').max<{ id: unknown }[]>({ id: 'id' });
   const found = await which(blocksWithRound(knex)).where('blocks.id', '>', from).orderBy('blocks.id')
     .first<{ id: unknown } | undefined>('blocks.id');
   if (found) return smallInteger(found.id) - 1;
-  const [highest] = await knex('blocks').max<{ id: unknown }[]>({ id: 'id' });
   return highest?.id == null ? from : smallInteger(highest.id);
 }
 
