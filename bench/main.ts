@@ -10,6 +10,7 @@ import { printJson } from '../shared/print.js';
 import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
+import { rewardSplit } from './rows/reward-split.js';
 import { settleRound } from './rows/settle-round.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
@@ -24,6 +25,7 @@ const rows: readonly RunnableRow[] = [
   runnable(shareFiles),
   runnable(shareLive),
   runnable(settleRound),
+  runnable(rewardSplit),
 ];
 
 const command = new Command('bench')
