@@ -1,8 +1,9 @@
 // A long history, as payments would have written it, made by the database itself from sequences: so many blocks, all
 // settled, each credited to the users who had worked, and every tenth followed by a payout of what it credited, of
-// ten coinbases. Rules A and B hold in every row, so that `audit` could go over it. Written with the checks of foreign
-// keys off, in pieces, because twenty million entries are to be there in minutes.
+// ten coinbases. Rules A and B hold in every row. Written with the checks of foreign keys off, in pieces, because twenty
+// million entries are to be there in minutes; added up as the daemon does.
 import { setTimeout as wait } from 'node:timers/promises';
+import { bringSums, type SumsReach } from '../payments/edges/sums-store.js';
 import type { Database } from '../shared/database/database.js';
 import { writeBlocks } from './payment-facts.js';
 
@@ -45,14 +46,19 @@ export async function writeHistory(
       await writeBlocks(piece, { from, to, users: history.users, workers: history.workers });
       await settleBlocks(piece, history, from, to);
       await payBlocks(piece, history, from, to);
+      await bringSums(transaction, 'mysql', reachAt(from - 1), reachAt(to));
       await transaction.raw('SET SESSION foreign_key_checks = 1, unique_checks = 1');
     });
     if (to % (10 * blocks_at_once) === 0) say(`${to} of ${history.blocks} blocks are written`);
   }
-  await addUp(database, history);
   // What the server has still to do for what was written is not the daemon's.
   await wait(1_000);
 }
+
+/** After a tenth block all coinbases up to it are spent. */
+const reachAt = (height: number): SumsReach => ({
+  event_id: height === 0 ? 0 : height * 100 + 2, decided_block_id: height, spent_block_id: height,
+});
 
 /** Everybody gets the same whole number of satoshis; the first one the rest, which is what largest fractions come to. */
 async function settleBlocks({ knex }: Database, { users, workers }: History, from: number, to: number): Promise<void> {
@@ -104,16 +110,4 @@ async function payBlocks({ knex }: Database, { users, workers }: History, from: 
     await knex.raw(`INSERT INTO ledger_entries (event_id, account, user_id, amount_sats)
       SELECT h.seq * 1000 + ${offset}, '${account}', ${user}, ${amount_sats} ${of_batch}`);
   }
-}
-
-/** As the daemon would have, event by event. */
-async function addUp({ knex }: Database, { blocks }: History): Promise<void> {
-  const event_id = blocks * 100 + 2;
-  await knex.raw(`INSERT INTO user_sums (user_id, earned_sats, paid_sats, network_fee_sats, reserved_sats, balance_sats)
-    SELECT user_id, sum(amount_sats),
-      sum(if(account = 'paid', amount_sats, 0)), sum(if(account = 'network_fee', amount_sats, 0)),
-      sum(if(account = 'reserved', amount_sats, 0)), sum(if(account = 'miner', amount_sats, 0))
-    FROM ledger_entries WHERE user_id IS NOT NULL GROUP BY user_id`);
-  await knex.raw('INSERT INTO account_sums (account, total_sats) SELECT account, sum(amount_sats) FROM ledger_entries GROUP BY account');
-  await knex('ledger_sums').update({ event_id, decided_block_id: blocks, spent_block_id: blocks });
 }

@@ -12,6 +12,8 @@ export const still_pool_address = `sim1q${'ab'.repeat(20)}`;
 export const still_reward_sats = 5_000_000_000n;
 const still_reward_coins = '50.00000000';
 const coinbase_maturity = 100;
+/** Questions of one pass come closer together than that. */
+const visit_pause_ms = 300;
 
 /** In SQL the same: lpad(lower(hex(height)), 64, '0') and concat('c', lpad(lower(hex(height)), 63, '0')). */
 export const hashAt = (height: number): string => height.toString(16).padStart(64, '0');
@@ -22,6 +24,8 @@ export interface StillNode {
   /** How often each method was asked for since the start. */
   readonly calls: ReadonlyMap<string, number>;
   readonly calls_total: number;
+  /** How often somebody came to ask after a while without a question. */
+  readonly visits: number;
   tip_height: number;
   close(): Promise<void>;
 }
@@ -33,9 +37,14 @@ class NodeError extends Error {
 export async function serveStillNode(tip_height: number, spent_to: number): Promise<StillNode> {
   const chain = { tip_height, spent_to };
   const calls = new Map<string, number>();
+  let visits = 0;
+  let last_ms = -Infinity;
   const server = createServer((request, response) => {
     void respond(request, response, (method, parameters) => {
       calls.set(method, (calls.get(method) ?? 0) + 1);
+      const now_ms = performance.now();
+      if (now_ms - last_ms > visit_pause_ms) visits += 1;
+      last_ms = now_ms;
       return answer(chain, method, parameters);
     });
   });
@@ -46,6 +55,7 @@ export async function serveStillNode(tip_height: number, spent_to: number): Prom
     login: { url, user: 'still', password: 'still', wallet: null, passphrase: null },
     calls,
     get calls_total() { return [...calls.values()].reduce((sum, count) => sum + count, 0); },
+    get visits() { return visits; },
     get tip_height() { return chain.tip_height; },
     set tip_height(height) { chain.tip_height = height; },
     async close() {

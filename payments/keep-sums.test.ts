@@ -14,7 +14,7 @@ import { satoshis } from '../shared/units.js';
 import { nameToBuffer, type NameBytes } from '../shared/username.js';
 import { auditLines } from './commands/audit.js';
 import type { LedgerAccount, LedgerEntry, LedgerEventKind } from './core/ledger.js';
-import { undecidedBlocks } from './edges/facts.js';
+import { undecidedBlocks, userNamed } from './edges/facts.js';
 import { accountBalances, minerBalances, postEvent } from './edges/ledger-store.js';
 import { oldestUnpaidCredit } from './edges/overview.js';
 import { sumsReach, wrongSums } from './edges/sums-store.js';
@@ -243,7 +243,7 @@ forEachDatabase('kept sums', (open, databases) => {
     };
     expect(await at()).toBeNull();
     const user_id = async (name: string): Promise<number> =>
-      Number(((await context.database.knex('users').where({ name: nameToBuffer(name as NameBytes) }).first('id')) as { id: unknown }).id);
+      (await userNamed(context.database.knex, name as NameBytes))!.user_id;
     const settleAt = async (shares: Record<string, number>): Promise<number> => {
       context.clock.advance(1_000);
       await world.earn(shares);

@@ -151,7 +151,7 @@ export async function roundLedger(knex: Knex, round_id: number): Promise<RoundLe
 /** 0 before the first. */
 export async function lastEventId(knex: Knex): Promise<number> {
   const [row] = await knex('ledger_events').max<{ id: unknown }[]>({ id: 'id' });
-  return row?.id == null ? 0 : smallInteger(row.id);
+  return smallInteger(row?.id ?? 0);
 }
 
 /** The event by which a batch was promised. */

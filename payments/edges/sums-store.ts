@@ -8,6 +8,7 @@ import { invariant } from '../../shared/errors.js';
 
 /** An event is summed as a whole, however many entries it has; else about so many entries at once. */
 const entries_at_once = 100_000;
+const entries_compared_at_once = 20_000;
 
 export interface SumsReach {
   readonly event_id: number;
@@ -58,6 +59,14 @@ export async function sumsReach(knex: Knex): Promise<SumsReach> {
   };
 }
 
+/** Ids of the last event and the last round; 0 before the first. */
+export async function lastDecisions(knex: Knex): Promise<{ readonly event_id: number; readonly round_id: number }> {
+  const row = await knex.select({
+    event_id: knex('ledger_events').max('id'), round_id: knex('rounds').max('id'),
+  }).first<{ event_id: unknown; round_id: unknown } | undefined>();
+  return { event_id: smallInteger(row?.event_id ?? 0), round_id: smallInteger(row?.round_id ?? 0) };
+}
+
 /**
  * How far the sums can be brought in one transaction, `latest` being the last event; where they are when there is
  * nothing to add.
@@ -81,7 +90,7 @@ async function beforeTheFirst(
   const found = await which(blocksWithRound(knex)).where('blocks.id', '>', from).orderBy('blocks.id')
     .first<{ id: unknown } | undefined>('blocks.id');
   if (found) return smallInteger(found.id) - 1;
-  return highest?.id == null ? from : smallInteger(highest.id);
+  return smallInteger(highest?.id ?? from);
 }
 
 const blocksWithRound = (knex: Knex): Knex.QueryBuilder =>
@@ -168,20 +177,30 @@ export async function wrongSums(knex: Knex): Promise<string[]> {
   ];
 }
 
+const usersBetween = (rows: Knex.QueryBuilder, above: number, up_to: number | null): Knex.QueryBuilder =>
+  (up_to === null ? rows.where('user_id', '>', above) : rows.where('user_id', '>', above).where('user_id', '<=', up_to));
+
+/** The last of the users above that one who have about so many entries together, at least one; null: all that are left. */
+async function lastOfAPage(knex: Knex, user_id: number): Promise<number | null> {
+  const [beyond] = await knex('ledger_entries').where('user_id', '>', user_id).orderBy('user_id')
+    .offset(entries_compared_at_once).limit(1).select<{ user_id: unknown }[]>('user_id');
+  if (!beyond) return null;
+  const [first] = await knex('ledger_entries').where('user_id', '>', user_id).orderBy('user_id').limit(1)
+    .select<{ user_id: unknown }[]>('user_id');
+  return Math.max(smallInteger(first?.user_id), smallInteger(beyond.user_id) - 1);
+}
+
 /**
  * The sums of the next users by id, without `earned_sats`, which is not a sum of one account: it is compared with
  * what it must equal. `last`: where the next look goes on; null once all were looked at.
  */
 export async function wrongSumsAfter(
-  knex: Knex, user_id: number, users: number,
+  knex: Knex, { event_id }: SumsReach, user_id: number,
 ): Promise<{ readonly wrong: string[]; readonly last: number | null }> {
-  const { event_id } = await sumsReach(knex);
-  const kept = await sumsBy(knex('user_sums').where('user_id', '>', user_id).orderBy('user_id').limit(users)
-    .select('user_id', ...user_sum_columns), 'user_id');
-  const last = kept.size < users ? null : Math.max(...[...kept.keys()].map(Number));
-  const entries = knex('ledger_entries').where('user_id', '>', user_id).where('event_id', '<=', event_id)
+  const last = await lastOfAPage(knex, user_id);
+  const kept = await sumsBy(usersBetween(knex('user_sums'), user_id, last).select('user_id', ...user_sum_columns), 'user_id');
+  const entries = usersBetween(knex('ledger_entries'), user_id, last).where('event_id', '<=', event_id)
     .groupBy('user_id', 'account').select('user_id', 'account').sum({ total: 'amount_sats' });
-  if (last !== null) void entries.where('user_id', '<=', last);
   const found = new Map<string, Record<string, bigint>>();
   for (const { user_id: user, account, total } of await entries as unknown as Record<string, unknown>[]) {
     const sums = found.get(String(user)) ?? { earned_sats: 0n, paid_sats: 0n, network_fee_sats: 0n, reserved_sats: 0n, balance_sats: 0n };
