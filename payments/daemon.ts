@@ -76,9 +76,9 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
   }
 
   async function pass(): Promise<'progress' | 'idle'> {
-    const { tip_hash } = await requireSynced(context);
+    const begun_at = await requireSynced(context);
     const scan = await chainScan(context.database.knex);
-    const to_look_at = `${tip_hash} ${scan?.complete?.hash ?? ''}`;
+    const to_look_at = `${begun_at.tip_hash} ${scan?.complete?.hash ?? ''}`;
     if (to_look_at !== looked_at) {
       if ((await rememberIdentity(context, await checkNode(context))) === 'progress') return 'progress';
       if ((await watchForeignSpends(context)) === 'progress') return 'progress';
@@ -86,7 +86,7 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
       if (scan) looked_at = to_look_at;
     }
     for (const { move } of moves) {
-      if ((await move(context)) !== 'progress') continue;
+      if ((await move(context, begun_at)) !== 'progress') continue;
       // A payout newly seen in the chain has change that a stranger may have spent, a block that is back in it a
       // coin: look before the next plan.
       if (move === watch || move === watch_blocks) looked_at = null;

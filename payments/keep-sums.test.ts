@@ -181,7 +181,8 @@ forEachDatabase('kept sums', (open, databases) => {
     const keep = createSumKeeper();
     await keepAll(world, keep);
     await world.context.database.knex('user_sums').where({ user_id: 1 }).update({ balance_sats: 7, earned_sats: 7 });
-    await expect(keep(world.context)).rejects.toThrow(InvariantBroken);
+    const lookAgain = async () => { for (let looks = 0; looks < 10; looks += 1) await keep(world.context); };
+    await expect(lookAgain()).rejects.toThrow(InvariantBroken);
     expect((await violated(world)).join()).toMatch(/kept sums equal the ledger: user 1: earned_sats is kept as 7/);
   });
 

@@ -1,17 +1,21 @@
 // One move: bring the kept sums of the ledger up to its last event, in one transaction that begins with the fence.
 // Dying before the commit leaves them where they were, and what was not added is read from the entries: nobody
-// sees a difference. With nothing to add, a handful of users is compared with their entries, others at each look,
-// so that in time all are; a sum that is wrong stops the daemon. It writes nothing else and decides nothing.
+// sees a difference. With nothing to add, a handful of users is compared with their entries at every few looks, others
+// each time, so that in time all are; a sum that is wrong stops the daemon. It writes nothing else and decides nothing.
 import { invariant } from '../shared/errors.js';
 import type { Move } from './context.js';
 import {
   bringSums, lastDecisions, nextReach, sumsReach, wrongSumsAfter, type SumsReach,
 } from './edges/sums-store.js';
 
+/** The first look compares, and of the later ones one in so many. */
+const compare_every = 10;
+
 /** A move with the memory of where it had nothing to add, and of whom it has compared. */
 export function createSumKeeper(): Move {
   let added_at: string | null = null;
   let compared_to = 0;
+  let looks = 0;
   return async ({ database, lease }) => {
     const { event_id, round_id } = await lastDecisions(database.knex);
     const reach = await sumsReach(database.knex);
@@ -28,6 +32,8 @@ export function createSumKeeper(): Move {
       }
       added_at = now;
     }
+    looks += 1;
+    if (looks % compare_every !== 1) return 'idle';
     const { wrong: doubtful, last } = await wrongSumsAfter(database.knex, reach, compared_to);
     // Mostly nobody else writes entries or sums. Who has lost the lease may have read two states of them.
     const wrong = doubtful.length === 0 ? [] : await database.snapshot(async (view) =>

@@ -19,7 +19,7 @@ import { median, sideBySide } from '../side-by-side.js';
 import { serveStillNode, still_pool_address, type StillNode } from '../still-node.js';
 
 const repetitions = 15;
-const command_repetitions = 3;
+const command_repetitions = 5;
 const maturity = 100;
 /** Room for the history, as an operator would give it. */
 const server_options = ['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=256M'];

@@ -217,8 +217,8 @@ export const payouts: readonly Mutant[] = [
     name: 'foreign-spends-looked-at-by-tip',
     harm: 'After a restore payments settles what accounting catches up with, and pays its miners again.',
     file: 'payments/daemon.ts',
-    find: "const to_look_at = `${tip_hash} ${scan?.complete?.hash ?? ''}`;",
-    replacement: 'const to_look_at: string = tip_hash;',
+    find: "const to_look_at = `${begun_at.tip_hash} ${scan?.complete?.hash ?? ''}`;",
+    replacement: 'const to_look_at: string = begun_at.tip_hash;',
     catchers: [foreign()],
   },
   {

@@ -8,7 +8,8 @@ import { invariant } from '../../shared/errors.js';
 
 /** An event is summed as a whole, however many entries it has; else about so many entries at once. */
 const entries_at_once = 100_000;
-const entries_compared_at_once = 20_000;
+const entries_compared_at_once = 100_000;
+const users_compared_at_once = 500;
 
 export interface SumsReach {
   readonly event_id: number;
@@ -180,8 +181,16 @@ export async function wrongSums(knex: Knex): Promise<string[]> {
 const usersBetween = (rows: Knex.QueryBuilder, above: number, up_to: number | null): Knex.QueryBuilder =>
   (up_to === null ? rows.where('user_id', '>', above) : rows.where('user_id', '>', above).where('user_id', '<=', up_to));
 
-/** The last of the users above that one who have about so many entries together, at least one; null: all that are left. */
+/** The last of the next so many users, fewer if they have more entries than that; null: all that are left. */
 async function lastOfAPage(knex: Knex, user_id: number): Promise<number | null> {
+  const [last] = await knex('user_sums').where('user_id', '>', user_id).orderBy('user_id')
+    .offset(users_compared_at_once - 1).limit(1).select<{ user_id: unknown }[]>('user_id');
+  const by_entries = await lastByEntries(knex, user_id);
+  if (!last) return by_entries;
+  return by_entries === null ? smallInteger(last.user_id) : Math.min(by_entries, smallInteger(last.user_id));
+}
+
+async function lastByEntries(knex: Knex, user_id: number): Promise<number | null> {
   const [beyond] = await knex('ledger_entries').where('user_id', '>', user_id).orderBy('user_id')
     .offset(entries_compared_at_once).limit(1).select<{ user_id: unknown }[]>('user_id');
   if (!beyond) return null;
