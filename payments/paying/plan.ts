@@ -25,13 +25,13 @@ export async function plan(context: PaymentsContext): Promise<'progress' | 'idle
     waits.because('plan', sentence);
     return 'idle';
   };
+  const event_id = await lastEventId(database.knex);
+  const nobody = nobody_after.get(context) === event_id;
   // What holds up an unaccepted batch is said by the move that is at work on it.
-  if ((await batchesIn(database.knex, unaccepted_states)).length > 0) return wait(null);
+  if (!nobody && (await batchesIn(database.knex, unaccepted_states)).length > 0) return wait(null);
   const incident = await incidentInTheWay(context);
   if (incident !== null) return wait(incident);
-
-  const event_id = await lastEventId(database.knex);
-  if (nobody_after.get(context) === event_id) return wait(null);
+  if (nobody) return wait(null);
   const next = await nextBatch(context);
   const { draft } = next;
   if (draft === null && next.fee_rate === null && next.postponed === null) nobody_after.set(context, event_id);
