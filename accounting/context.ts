@@ -5,6 +5,7 @@ import type { Clock } from '../shared/clock.js';
 import type { Config } from '../shared/config.js';
 import type { Database, Lease } from '../shared/database/database.js';
 import type { Logger } from '../shared/logger.js';
+import type { Progress } from '../shared/progress.js';
 import type { LogFiles } from './edges/log-files.js';
 import type { ShareLogs } from './edges/share-log-files.js';
 
@@ -22,7 +23,7 @@ export interface AccountingOptions {
 }
 
 export const defaultOptions: AccountingOptions = {
-  chunk_bytes: 16 * 1024 * 1024,
+  chunk_bytes: 1024 * 1024 * 1024,
   pairing_wait_ms: 2_000,
   sample_period_ms: 60_000,
   chain_period_ms: 20_000,
@@ -39,6 +40,8 @@ export interface AccountingContext {
   readonly log_files: LogFiles;
   readonly share_logs: ShareLogs;
   readonly options: AccountingOptions;
+  /** Where it is told how far a long log was read. */
+  readonly catching_up?: Progress;
 }
 
 export type Outcome = 'progress' | 'idle';

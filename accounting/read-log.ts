@@ -10,8 +10,10 @@
 // This module never asks the node anything and never writes to a file.
 import type { BlockHash, LogPosition } from '../shared/units.js';
 import type { NameBytes } from '../shared/username.js';
+import { createCatchUp } from './catch-up.js';
 import type { AccountingContext, Outcome } from './context.js';
-import type { Reading } from './core/counter-lines.js';
+import { boundsOf, createCounterFold, unsoundUsers, type Bounds } from './core/counter-fold.js';
+import { noShares, type Reading } from './core/counter-lines.js';
 import { applyStretch, type StretchLine } from './core/stretch.js';
 import {
   blockWithoutNotice, isEveryoneDue, isFresh, isNoise, isSampleDue, namedUsers, telling,
@@ -21,9 +23,12 @@ import { isGapRecorded, recordReading, recordStretch, type NewReading } from './
 import { readAllUsers, readUsers } from './edges/users-directory.js';
 import { advance, isFinished, leftBehind, nextStretch, type Stretch } from './log-course.js';
 import { noteTold, noteUnread, readingClock, remember } from './log-memory.js';
-import { readPiece } from './log-piece.js';
+import { piece_bytes, readWindow, type LogWindow } from './log-piece.js';
 import { sampleWhenDue } from './sample-users.js';
 import path from 'node:path';
+
+/** More than that is gone through as a long stretch, whose reading is stored first. */
+const short_bytes_max = 16 * 1024 * 1024;
 
 /** The cursor moves over noise alone at most this often. */
 const noise_period_ms = 1_000;
@@ -50,6 +55,8 @@ export interface LogReader {
 export function createLogReader(context: AccountingContext): LogReader {
   const { config, clock, log_files, options, database, lease } = context;
   const users_directory = path.join(config.log_directory, 'users');
+  const source = { log_files, clock, fold: createCounterFold(), piece_bytes };
+  const catch_up = createCatchUp(context.catching_up ?? null);
   let memory: LogState | null = null;
   const news = { tips: new Map<BlockHash, number>(), fresh: false };
   let waits_for: string | null = null;
@@ -65,6 +72,7 @@ export function createLogReader(context: AccountingContext): LogReader {
     const began_ms = clock.monotonic_ms();
     complete_at_ms = null;
     const outcome = await readOn();
+    if (outcome === 'idle') catch_up.end();
     if (outcome === 'idle' && waits_for === null && behind === null) complete_at_ms = began_ms;
     return outcome;
   }
@@ -86,7 +94,8 @@ export function createLogReader(context: AccountingContext): LogReader {
         return await applyPiece(known, stretch, open.position, () => Promise.resolve(open.readings), null);
       }
       const unread_bytes = stretch.part.end - stretch.cursor.file_offset;
-      const whole = survey.parts.length === 1 && unread_bytes <= options.chunk_bytes;
+      const short_bytes = Math.min(options.chunk_bytes, short_bytes_max);
+      const whole = survey.parts.length === 1 && unread_bytes <= short_bytes;
       return whole ? await applyWhole(known, stretch) : await storeReading(known, stretch);
     } catch (failure) {
       memory = null; // The commit may have happened: look at what is there.
@@ -160,10 +169,15 @@ export function createLogReader(context: AccountingContext): LogReader {
     const noted_ms = clock.now_ms();
     const noted_monotonic_ms = clock.monotonic_ms();
     const until = kind === null ? reading_position - cursor.log_start : part.end;
-    const piece = await readPiece(log_files, options.chunk_bytes, cursor, part, until);
+    const window = windowOf(known, stretch, until, kind === null ? known.open_reading!.readings : null);
+    let piece = await readWindow(source, window);
     // A short stretch of more lines than one commit takes: it is gone through as a long one.
-    if (kind !== null && cursor.file_offset + piece.consumed < until) return storeReading(known, stretch);
+    const isTooMuch = (): boolean => kind !== null && cursor.file_offset + piece.consumed < until;
+    if (isTooMuch()) return storeReading(known, stretch);
     const readings = await read(piece.lines);
+    const unsound = kind === null ? [] : unsoundUsers(piece.lines, readings);
+    if (unsound.length > 0) piece = await readWindow(source, window, unsound);
+    if (isTooMuch()) return storeReading(known, stretch);
     const after = advance(cursor, part, survey, piece.consumed);
     const reached = positionOf(after.at(-1)!) >= reading_position;
     const nothing_new = kind === 'named' && readings.size === 0 && after.length === 1;
@@ -181,6 +195,9 @@ export function createLogReader(context: AccountingContext): LogReader {
       before: known.cursor, after: rows, reading, outcome, incidents: [], deferred: known.deferred,
       now_ms: noted_ms,
     });
+    if (kind === null) {
+      catch_up.passed(positionOf(known.cursor), positionOf(after.at(-1)!), stretch.end, outcome.snapshots.length);
+    }
     remember(known, rows, outcome, ids, clock);
     if (reached) known.open_reading = null;
     if (reached || outcome.disputed.size > 0) {
@@ -193,6 +210,16 @@ export function createLogReader(context: AccountingContext): LogReader {
     if (kind !== null) noteUnread(known, readings, clock);
     learn(piece.lines, noted_monotonic_ms);
     return 'progress';
+  }
+
+  /** `readings`: what bounds its lines; null: they are read after it, and looked at then. */
+  function windowOf(
+    known: LogState, { cursor, part }: Stretch, until: bigint, readings: ReadonlyMap<NameBytes, Reading> | null,
+  ): LogWindow {
+    const { login_seen, notice_seen } = known;
+    const bounds = (user: NameBytes): Bounds =>
+      boundsOf(known.users.get(user)?.counter ?? noShares, readings === null ? null : readings.get(user));
+    return { cursor, part, until, bytes_max: options.chunk_bytes, login_seen, notice_seen, boundsOf: bounds };
   }
 
   const isTooSoon = (known: LogState): boolean =>

@@ -14,14 +14,22 @@ import { growthLedger } from './rows/growth-ledger.js';
 import { idleCost } from './rows/idle-cost.js';
 import { rewardSplit } from './rows/reward-split.js';
 import { settleRound } from './rows/settle-round.js';
+import { logCatchUp, logUsers } from './rows/log-catch-up.js';
+import { logMemory } from './rows/log-memory.js';
+import { logRotated } from './rows/log-rotated.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
 import { shareTally } from './rows/share-tally.js';
+import { startUp } from './rows/start-up.js';
 import { runRows } from './run-rows.js';
 import { chooseRows, parseCount, parseSize, parseUsers } from './sizes.js';
 
 const rows: readonly RunnableRow[] = [
+  runnable(logCatchUp),
+  runnable(logUsers),
+  runnable(logRotated),
+  runnable(logMemory),
   runnable(shareTally),
   runnable(shareMemory),
   runnable(shareFiles),
@@ -30,6 +38,7 @@ const rows: readonly RunnableRow[] = [
   runnable(rewardSplit),
   runnable(idleCost),
   runnable(growthLedger),
+  runnable(startUp),
 ];
 
 const command = new Command('bench')

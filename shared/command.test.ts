@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addCommand, createProgram, runAction, runProgram, type Action, type CommandContext } from './command.js';
 import { ConfigurationFault, InvariantBroken, OutsideFailure } from './errors.js';
 import { jsonText, plainTable } from './print.js';
-import { createProgress } from './progress.js';
 
 let out = '';
 let err = '';
@@ -128,14 +127,5 @@ describe('answers', () => {
     expect(plainTable(columns, [['7', 'alice', '12'], ['1234567', 'b', '3']])).toBe(
       ' height  user   shares\n      7  alice      12\n1234567  b           3\n',
     );
-  });
-
-  it('as progress, without a terminal, are a line every ten seconds', () => {
-    let now_ms = 0;
-    const clock = { now_ms: () => 0, monotonic_ms: () => now_ms, sleep: async () => undefined };
-    const progress = createProgress({ label: 'reading', total: 200, stream: Object.assign(process.stderr, {}), clock });
-    for (let done = 0; done <= 200; done += 1, now_ms += 100) progress.update(done);
-    progress.finish();
-    if (!process.stderr.isTTY) expect(err).toBe('reading 0%\nreading 50%\nreading 100%\nreading 100% done\n');
   });
 });

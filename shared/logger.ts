@@ -2,8 +2,8 @@
 // answer. One event is one line of printable ASCII, whatever a miner put into a name; a field whose name
 // speaks of a secret is shown as ***. POOL_LOG_LEVEL (error, warn, info, debug) and POOL_LOG_FORMAT (json)
 // choose level and form.
-import { createRequire } from 'node:module';
 import type { Writable } from 'node:stream';
+import { loadWinston } from './packages.js';
 
 export type Fields = Record<string, unknown>;
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -44,6 +44,9 @@ export function createLogger(options: LoggerOptions): Logger {
     error: (message, fields) => write('error', message, fields),
   };
 }
+
+/** On a terminal a line that is being rewritten (progress.ts) may stand where a log line is to go. */
+export const clear_line = '\r\x1b[K';
 
 /** For code that must be quiet: tests, and commands whose answer says it all. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
@@ -112,13 +115,13 @@ function escaped(text: string): string {
   });
 }
 
-/** winston costs 50 ms to load; a command that logs nothing does not pay for it. */
 function openWinston(stream: Writable, level: LogLevel) {
-  const winston = createRequire(import.meta.url)('winston') as typeof import('winston');
+  const winston = loadWinston();
+  const before = (stream as Writable & { isTTY?: boolean }).isTTY === true ? clear_line : '';
   return winston.createLogger({
     level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
-    format: winston.format.printf((info) => String(info.message)),
+    format: winston.format.printf((info) => before + String(info.message)),
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
 }

@@ -1,6 +1,6 @@
 // A command's answer on stdout: one JSON document, or a table. On a terminal the table has lines; in a pipe
 // it is plain columns, for grep and awk. No byte beyond printable ASCII gets through, whoever chose it.
-import { createRequire } from 'node:module';
+import { loadTable } from './packages.js';
 
 export interface Column {
   readonly heading: string;
@@ -34,8 +34,7 @@ export function printTable(columns: readonly Column[], rows: readonly (readonly 
 }
 
 function linedTable(columns: readonly Column[], rows: readonly string[][]): string {
-  // Loaded when needed: most commands in scripts never draw a line.
-  const Table = createRequire(import.meta.url)('cli-table3') as typeof import('cli-table3');
+  const Table = loadTable();
   const table = new Table({
     head: columns.map((column) => column.heading),
     colAligns: columns.map((column) => column.align ?? 'left'),

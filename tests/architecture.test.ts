@@ -54,6 +54,14 @@ describe('the tree', () => {
   });
 });
 
+describe('a command', () => {
+  it('does not wait for a package that it does not use: what loads slowly is loaded by shared/packages.ts alone', () => {
+    const programs = sources.filter((file) => /^(?:accounting|payments|shared)\//.test(file));
+    expect(found(programs, /^import (?!type ).*'(?:bitcoin-core|knex|mysql2|mysql2\/promise|winston|cli-table3)'/)).toEqual([]);
+    expect(found(programs, /\brequire\('(?!knex\/lib\/dialects\/)/).filter((line) => !line.startsWith('shared/packages.ts:'))).toEqual([]);
+  });
+});
+
 describe('SQL', () => {
   it('stands in a store of the daemon that owns it, nowhere else', () => {
     const elsewhere = sources.filter((file) => /^(?:accounting|payments)\//.test(file) && !/\/edges\/|\.fixture\.ts$/.test(file));

@@ -48,6 +48,8 @@ export async function ask(
       );
     }
     await actWithoutDaemon(config, database);
+    answer = await outcomeOf(database, 'accounting', request_id);
+    if (answer) break;
     await systemClock.sleep(look_again_ms);
   }
   if (context.json) printJson({ request: request_id, ...answer });

@@ -43,18 +43,23 @@ function sayNothingToDo({ json, options }: CommandContext): void {
   });
 }
 
-/** Two bars: first every directory is looked at, then the bytes that go are worked through. */
+/** First every directory is looked at, then the bytes that go are worked through. */
 async function pruneWithProgress(settings: PruneSettings, dry_run: boolean): Promise<PruneResult> {
-  const looking = createProgress({ label: 'looking at share logs', total: 100 });
-  const plan = await planPrune(settings, (done, total) => looking.update(Math.floor((done * 100) / total)));
-  looking.finish();
-  if (dry_run) return forecast(plan, settings.action);
-  if (plan.heights.length === 0) return carryOut(plan, settings.action);
-  const label = settings.action === 'compress' ? 'compressing' : 'removing';
-  const acting = createProgress({ label, total: plannedBytes(plan) });
-  const result = await carryOut(plan, settings.action, { onBytes: (done) => acting.update(done) });
-  acting.finish(result.stopped ? 'stopped before all was done' : 'done');
-  return result;
+  const looking = createProgress({ label: 'looking at share logs', measure: 'parts' });
+  const acting = createProgress({ label: settings.action === 'compress' ? 'compressing' : 'removing' });
+  try {
+    const plan = await planPrune(settings, looking.report);
+    looking.end();
+    if (dry_run) return forecast(plan, settings.action);
+    const total = plannedBytes(plan);
+    acting.report(0, total);
+    const result = await carryOut(plan, settings.action, { onBytes: (done) => acting.report(done, total) });
+    acting.end(result.stopped ? 'stopped before all was done' : 'done');
+    return result;
+  } finally {
+    looking.end();
+    acting.end();
+  }
 }
 
 interface Total {

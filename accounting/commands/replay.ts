@@ -25,18 +25,16 @@ export const replay: Action = (context) => withFacts(context, async (database, c
   const log_file = path.join(directory, path.basename(config.log_file));
   const log_files = openLogFiles({ log_file, quiet_ms: 0, once: true, clock: systemClock });
   const share_logs = openShareLogs({ log_directory: directory, clock: systemClock });
-  const progress = createProgress({ label: 'replaying', total: 100 });
+  const progress = createProgress({ label: 'replaying' });
+  const share_progress = createProgress({ label: 'replaying share logs', measure: 'parts' });
   try {
     const { cursors } = await loadLogState(database);
     const result = await replayLog(database, cursors, log_files, (done, total) => {
-      progress.update(total > 0n ? Number((done * 100n) / total) : 100);
+      progress.report(Number(done), Number(total));
     });
-    progress.finish();
-    const share_progress = createProgress({ label: 'replaying share logs', total: 100 });
-    const shares = await replayShares(database, share_logs, (done, total) => {
-      share_progress.update(Math.floor((done * 100) / total));
-    });
-    share_progress.finish();
+    progress.end();
+    const shares = await replayShares(database, share_logs, share_progress.report);
+    share_progress.end();
     const differences = [...result.differences, ...(shares?.differences ?? [])];
     const ok = differences.length === 0;
     const outcome = ok ? 'live and replay agree' : `${differences.length} differ`;
@@ -48,6 +46,8 @@ export const replay: Action = (context) => withFacts(context, async (database, c
     }
     return ok ? exit_status.done : exit_status.failed;
   } finally {
+    progress.end();
+    share_progress.end();
     share_logs.close();
     await log_files.close();
   }

@@ -5,7 +5,6 @@ import { ConfigurationFault } from '../../shared/errors.js';
 import type { Database } from '../../shared/database/database.js';
 import { printable } from '../../shared/username.js';
 import { readDispute } from '../edges/dispute-store.js';
-import { ask } from './ask.js';
 import { withFacts } from './open.js';
 
 export const resolve: Action = (context) => withFacts(context, async (database, config) => {
@@ -20,6 +19,8 @@ export const resolve: Action = (context) => withFacts(context, async (database, 
   const drop = context.options['drop'] === true;
   if (take && drop) throw new ConfigurationFault(['--take and --drop exclude each other.']);
   if (take || drop) {
+    // With it comes most of the daemon: loaded only where something is asked.
+    const { ask } = await import('./ask.js');
     return ask(context, config, database, 'resolve', { snapshot, choice: take ? 'taken' : 'dropped' });
   }
   await explain(database, snapshot, context.json);

@@ -10,6 +10,7 @@ import { connectOrCreate } from '../../shared/database/create.js';
 import { migrateOrVerify } from '../../shared/database/migrate.js';
 import { ConfigurationFault } from '../../shared/errors.js';
 import { createLogger, type Logger } from '../../shared/logger.js';
+import { createProgress } from '../../shared/progress.js';
 import { openDatabase, runLeased, type StartPorts } from '../../shared/start.js';
 import { defaultOptions } from '../context.js';
 import { createAccountingDaemon, type AccountingDaemon } from '../daemon.js';
@@ -60,6 +61,7 @@ async function follow(config: Config, database: Database, ports: StartPorts): Pr
   let rung: () => void = () => undefined;
   const bell = once ? null : ring(config.log_file, () => rung());
   const wake = (): Promise<void> => new Promise((resolve) => { rung = resolve; });
+  const catching_up = createProgress({ label: 'reading the log', clock, log });
   let daemon: AccountingDaemon | null = null;
   try {
     await runLeased(database, 'accounting_lease', ports, (lease) => {
@@ -77,7 +79,7 @@ async function follow(config: Config, database: Database, ports: StartPorts): Pr
       };
       log.info(once ? 'reading what there is' : `following ${config.log_file}`);
       daemon = createAccountingDaemon(
-        { config, database, lease, node, clock, log, log_files, share_logs, options: all },
+        { config, database, lease, node, clock, log, log_files, share_logs, options: all, catching_up },
         wake,
       );
       return daemon;

@@ -35,11 +35,11 @@ describe('a line that says something', () => {
       { kind: 'block', offset: 0, height: 996, finder: 'evil3', logged_at: '2026-11-20 09:34:01' }],
     ['a tip', `${stamp}Block hash changed to ${hash}`, { kind: 'tip', offset: 0, hash, logged_at: at }],
     ['shares', `${stamp}User bcrt1q3:${json}`,
-      { kind: 'shares', offset: 0, user: 'bcrt1q3', counter: 2274n, logged_at: at }],
+      { kind: 'shares', offset: 0, user: 'bcrt1q3', counter: 2274n }],
     ['shares of a hostile name', `${stamp}User a:{b by \xff Pool:{${':'}${json}`,
-      { kind: 'shares', offset: 0, user: 'a:{b by \xff Pool:{', counter: 2274n, logged_at: at }],
+      { kind: 'shares', offset: 0, user: 'a:{b by \xff Pool:{', counter: 2274n }],
     ['shares beyond 53 bits', `${stamp}User u:{"shares": 9007199254740993}`,
-      { kind: 'shares', offset: 0, user: 'u', counter: 9007199254740993n, logged_at: at }],
+      { kind: 'shares', offset: 0, user: 'u', counter: 9007199254740993n }],
   ])('%s', (_, line, expected) => {
     expect(facts(`${line}\n`)).toEqual([expected]);
     const padded = facts(`${stamp}Possible block solve diff 1.5 !\n${line}\n${stamp}x\n`);
@@ -198,7 +198,7 @@ describe('whatever the bytes', () => {
       const pieces: LogLine[] = [];
       let start = 0;
       for (let consumed = -1; consumed !== 0; start += consumed) {
-        const scan = scanLog(bytes.subarray(start), lines_max);
+        const scan = scanLog(bytes.subarray(start), { lines_max });
         consumed = scan.consumed;
         pieces.push(...scan.lines.map((line) => ({ ...line, offset: line.offset + start })));
         expect(scan.lines.every((line) => line.offset < scan.consumed)).toBe(true);
@@ -288,7 +288,7 @@ function readMessage(message: string, place: { offset: number; logged_at: string
   if (user) {
     try {
       const { shares } = JSON.parse(user[2]!) as { shares?: unknown };
-      if (Number.isSafeInteger(shares)) lines.push({ kind: 'shares', ...place, user: user[1] as never, counter: BigInt(shares as number) as never });
+      if (Number.isSafeInteger(shares)) lines.push({ kind: 'shares', offset: place.offset, user: user[1] as never, counter: BigInt(shares as number) as never });
     } catch {
       // Torn or not JSON: it says nothing.
     }

@@ -16,16 +16,22 @@ import {
   type Shares,
 } from '../../shared/units.js';
 import { userOfWorker, type NameBytes } from '../../shared/username.js';
+import type { CounterFold, FoldedLine } from './counter-fold.js';
 import { firstLogin } from './log-login.js';
+import { searchPhrases } from './log-phrases.js';
 import { line_bytes_max, newline, stamp_pattern } from './log-stamp.js';
 import { parseUserJson } from './user-file.js';
 
-/** `offset`: where the message's stamp begins in the bytes given: its line's start unless it is glued. */
+/**
+ * `offset`: where the message's stamp begins in the bytes given: its line's start unless it is glued. Below zero for
+ * a line that was folded from earlier bytes.
+ */
 export type LogLine =
   /** `Solved and confirmed block H by W`, or `Block H solved by W @ S!` from a trusted remote pool. */
   | { kind: 'block'; offset: number; height: BlockHeight; finder: NameBytes; logged_at: string }
   /** `User name:{… "shares": N …}`, once a minute for active users. */
-  | { kind: 'shares'; offset: number; user: NameBytes; counter: Shares; logged_at: string }
+  | { kind: 'shares'; offset: number; user: NameBytes; counter: Shares }
+  | FoldedLine
   /** `Block hash changed to <hash>`: the new tip, also printed when ckpool starts. */
   | { kind: 'tip'; offset: number; hash: BlockHash; logged_at: string }
   /** At most one a scan: the first line that may carry a name chosen at login. */
@@ -36,35 +42,51 @@ export type LogLine =
 /** ckpool cuts the text of a line there: no real worker name is longer. */
 const text_bytes_max = 999;
 
-const facts = ['] Solved and confirmed block ', '] Block ', '] User '] as const;
-const notices = ['] Submitting block data!', '] Pool:{', '] Stored local workbase'] as const;
 const message_phrases =
   'Solved and confirmed block |Block |User |Submitting block data!|Pool:\\{|Stored local workbase';
 const messages = new RegExp(`\\[(${stamp_pattern})\\] (?=${message_phrases})`, 'g');
 
-/** A pool of 5,000 users writes as many in two minutes. */
+/** Lines that were folded count once. */
 export const scanned_lines_max = 10_000;
 
+export interface ScanOptions {
+  /** After so many lines the scan ends earlier, behind the line that it has come to. */
+  readonly lines_max?: number;
+  /** Whoever scans knows already that names may stand in the log, or that it is of log level 5. */
+  readonly login_seen?: boolean;
+  readonly notice_seen?: boolean;
+  /** Takes lines about users, and gives one for many (counter-fold.ts). It was opened for these bytes. */
+  readonly fold?: CounterFold | null;
+}
+
+export interface LogScan {
+  readonly lines: LogLine[];
+  /** Counts the bytes up to and including the last newline: what follows is a line still being written. */
+  readonly consumed: number;
+}
+
 /**
- * The lines of a stretch of the log that begins at a line's start, in order. `consumed` counts the bytes up
- * to and including the last newline: what follows is a line still being written. After `lines_max` lines the scan
- * ends earlier, behind the line that it has come to.
+ * The lines of a stretch of the log that begins at a line's start, in order. Those that were folded come before the
+ * next block line, or stay with the fold.
  */
-export function scanLog(
-  bytes: Uint8Array, lines_max = scanned_lines_max,
-): { lines: LogLine[]; consumed: number } {
+export function scanLog(bytes: Uint8Array, options: ScanOptions = {}): LogScan {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  let consumed = buffer.lastIndexOf(newline) + 1;
-  const whole = buffer.subarray(0, consumed);
+  const whole = buffer.subarray(0, buffer.lastIndexOf(newline) + 1);
+  const { lines_max = scanned_lines_max, fold = null } = options;
+  const phrases = searchPhrases(whole);
   const lines: LogLine[] = [];
-  const login = firstLogin(whole);
-  let login_pending = login !== null;
-  let notice_due = true;
-  for (const [start, end] of phraseLines(whole, () => notice_due)) {
-    if (login_pending && login! <= start) {
-      lines.push({ kind: 'login', offset: login! });
-      login_pending = false;
-    }
+  let login = options.login_seen ? null : firstLogin(whole);
+  let notice_due = !options.notice_seen;
+  let from = 0;
+
+  const noteLogin = (line_start: number): void => {
+    if (login === null || login > line_start) return;
+    lines.push({ kind: 'login', offset: login });
+    login = null;
+  };
+
+  /** What one line says, in order. */
+  function takeLine(start: number, end: number): void {
     for (const message of messagesOf(whole.toString('latin1', start, end))) {
       const fact = parseMessage(message, start + message.index);
       if (fact === 'notice' || fact?.kind === 'tip') {
@@ -72,41 +94,33 @@ export function scanLog(
         notice_due = false;
       }
       if (fact === null || fact === 'notice') continue;
+      if (fact.kind === 'shares' && fold?.take(fact.user, fact.counter, fact.offset)) continue;
+      if (fact.kind === 'block') {
+        if (fold) for (const line of fold.drain()) lines.push(line);
+        notice_due = true;
+      }
       lines.push(fact);
-      if (fact.kind === 'block') notice_due = true;
-    }
-    if (lines.length >= lines_max) {
-      consumed = end + 1;
-      break;
     }
   }
-  if (login_pending && login! < consumed) lines.push({ kind: 'login', offset: login! });
-  return { lines, consumed };
-}
 
-/**
- * The lines that hold a phrase, as [start, end) without the newline, each once and in order. Every phrase is
- * searched for in the whole buffer, so noise is never touched line by line.
- */
-function* phraseLines(whole: Buffer, wantsNotice: () => boolean): Generator<[number, number]> {
-  const phrases = [...facts, ...notices].map((text) => ({ needle: Buffer.from(text), at: -1 }));
-  let from = 0;
-  while (from < whole.length) {
-    let found = whole.length;
-    phrases.forEach((phrase, index) => {
-      if (index >= facts.length && !wantsNotice()) return;
-      if (phrase.at < from) {
-        const at = whole.indexOf(phrase.needle, from);
-        phrase.at = at < 0 ? whole.length : at;
-      }
-      found = Math.min(found, phrase.at);
-    });
-    if (found === whole.length) return;
+  while (lines.length < lines_max) {
+    const other = phrases.other(from, notice_due);
+    const user = phrases.user(from);
+    const found = Math.min(other, user);
+    if (found === whole.length) break;
     const start = Math.max(from, whole.lastIndexOf(newline, found) + 1);
+    noteLogin(start);
+    if (fold && user < other) {
+      from = fold.takeRun(start, other);
+      if (from > start) continue;
+    }
     const end = whole.indexOf(newline, found);
-    if (end - start <= line_bytes_max) yield [start, end];
+    if (end - start <= line_bytes_max) takeLine(start, end);
     from = end + 1;
   }
+  const consumed = lines.length < lines_max ? whole.length : from;
+  noteLogin(consumed - 1);
+  return { lines, consumed };
 }
 
 interface Message {
@@ -125,7 +139,7 @@ function messagesOf(line: string): Message[] {
 }
 
 function parseMessage({ text, logged_at }: Message, offset: number): LogLine | 'notice' | null {
-  if (text.startsWith('User ')) return parseShares(text, logged_at, offset);
+  if (text.startsWith('User ')) return parseShares(text, offset);
   if (text.startsWith('Block hash changed to ')) return parseTip(text, logged_at, offset);
   if (text.startsWith('Solved ') || text.startsWith('Block ')) return parseBlock(text, logged_at, offset);
   return 'notice';
@@ -155,13 +169,13 @@ function parseTip(text: string, logged_at: string, offset: number): LogLine | nu
 }
 
 /** The name may hold `:{` itself; the object, being flat, cannot. */
-function parseShares(text: string, logged_at: string, offset: number): LogLine | null {
+function parseShares(text: string, offset: number): LogLine | null {
   const object_start = text.lastIndexOf(':{');
   if (object_start < 0) return null;
   const user = text.slice('User '.length, object_start) as NameBytes;
   if (!isUserName(user)) return null;
   const parsed = parseUserJson(text.slice(object_start + 1));
-  return 'fault' in parsed ? null : { kind: 'shares', offset, user, counter: parsed.counter, logged_at };
+  return 'fault' in parsed ? null : { kind: 'shares', offset, user, counter: parsed.counter };
 }
 
 /**

@@ -31,7 +31,8 @@ interface BlockLine {
 }
 
 export type StretchLine = { readonly position: LogPosition } & (
-  | { readonly kind: 'shares'; readonly user: NameBytes; readonly counter: Shares }
+  /** `believed`: it was judged when it was read (counter-fold.ts). */
+  | { readonly kind: 'shares'; readonly user: NameBytes; readonly counter: Shares; readonly believed?: true }
   | ({ readonly kind: 'block' } & BlockLine)
   | { readonly kind: 'tip'; readonly hash: BlockHash; readonly logged_at: string }
   | { readonly kind: 'login' | 'notice' }
@@ -115,7 +116,7 @@ export function applyStretch(state: StretchState, input: StretchInput): StretchO
 function judge(state: StretchState, input: StretchInput): Map<number, Verdict> {
   const byUser = new Map<NameBytes, number[]>();
   input.lines.forEach((line, index) => {
-    if (line.kind !== 'shares') return;
+    if (line.kind !== 'shares' || line.believed) return;
     const indices = byUser.get(line.user);
     if (indices) indices.push(index);
     else byUser.set(line.user, [index]);
@@ -135,7 +136,8 @@ interface Walk {
   /** The users as they were before the first line. */
   readonly before: ReadonlyMap<NameBytes, UserCount>;
   readonly sampled: boolean;
-  readonly changed: Map<NameBytes, UserCount>;
+  /** Copies of its own, which it changes. */
+  readonly changed: Map<NameBytes, OwnCount>;
   readonly risen: Set<NameBytes>;
   readonly snapshots: NewSnapshot[];
   readonly anchors: NewAnchor[];
@@ -167,7 +169,8 @@ function takeLine(walk: Walk, line: StretchLine, verdict: Verdict | undefined): 
     case 'shares':
       walk.login_seen = true;
       walk.notice_seen = true;
-      if (verdict) takeCounter(walk, line, verdict);
+      if (line.believed) rise(walk, line.user, line.counter, false);
+      else if (verdict) takeCounter(walk, line, verdict);
       return;
     case 'block':
       walk.login_seen = true;
@@ -193,41 +196,54 @@ function takeCounter(walk: Walk, line: Extract<StretchLine, { kind: 'shares' }>,
     `${dropped_because[verdict.why]}; not counted (log lines can be forged)`);
 }
 
+type OwnCount = { -readonly [Key in keyof UserCount]: UserCount[Key] };
+
 const userOf = (walk: Walk, name: NameBytes): UserCount | undefined =>
   walk.changed.get(name) ?? walk.before.get(name);
 
-function rise(walk: Walk, user: NameBytes, counter: Shares, disputed: boolean): void {
-  const known = userOf(walk, user) ?? newUser(user);
-  if (counter === known.counter) return;
-  const by = counter - known.counter;
-  walk.changed.set(user, {
-    ...known,
-    counter,
-    ledger_count: shares(known.ledger_count + by),
-    disputed_count: disputed ? shares(known.disputed_count + by) : known.disputed_count,
-  });
-  walk.risen.add(user);
-  if (disputed) walk.disputed.set(user, (walk.disputed.get(user) ?? 0n) + by);
+function ownUser(walk: Walk, name: NameBytes): OwnCount {
+  let own = walk.changed.get(name);
+  if (!own) walk.changed.set(name, own = { ...(walk.before.get(name) ?? newUser(name)) });
+  return own;
 }
 
-function fall(walk: Walk, position: LogPosition, user: NameBytes, counter: Shares): void {
-  const known = userOf(walk, user) ?? newUser(user);
-  noteIncident(walk, 'counter_fell', position, user,
-    `counter fell from ${known.counter} to ${counter}; nothing is added, counting goes on from there`);
-  walk.changed.set(user, { ...known, counter });
+function rise(walk: Walk, name: NameBytes, counter: Shares, disputed: boolean): void {
+  let user = walk.changed.get(name);
+  if (!user) {
+    // Seldom does a line say nothing new: then there is nothing to copy.
+    const known = walk.before.get(name) ?? newUser(name);
+    if (counter === known.counter) return;
+    walk.changed.set(name, user = { ...known });
+  }
+  if (counter === user.counter) return;
+  const by = counter - user.counter;
+  user.counter = counter;
+  user.ledger_count = shares(user.ledger_count + by);
+  walk.risen.add(name);
+  if (!disputed) return;
+  user.disputed_count = shares(user.disputed_count + by);
+  walk.disputed.set(name, (walk.disputed.get(name) ?? 0n) + by);
+}
+
+function fall(walk: Walk, position: LogPosition, name: NameBytes, counter: Shares): void {
+  const user = ownUser(walk, name);
+  noteIncident(walk, 'counter_fell', position, name,
+    `counter fell from ${user.counter} to ${counter}; nothing is added, counting goes on from there`);
+  user.counter = counter;
 }
 
 function takeSnapshot(walk: Walk, line: BlockLine & { position: LogPosition }): void {
   const rows: SnapshotRow[] = [];
   for (const name of walk.risen) {
-    const user = userOf(walk, name)!;
+    const user = ownUser(walk, name);
     rows.push({
       user: name,
       share_count: user.ledger_count,
       difference: shares(user.ledger_count - user.snapshot_count),
       disputed_difference: user.disputed_count,
     });
-    walk.changed.set(name, { ...user, snapshot_count: user.ledger_count, disputed_count: noShares });
+    user.snapshot_count = user.ledger_count;
+    user.disputed_count = noShares;
   }
   walk.risen.clear();
   const { position, height, finder, logged_at } = line;

@@ -15,7 +15,7 @@ import {
 import { codeOf, filesFailure } from './log-failure.js';
 import { measureGzip, openGzip, type GzipReader } from './log-gzip.js';
 import { createObserver, type Observation } from './log-observe.js';
-import { lastLineEnd, nextLineStart, readAt, wholeLines } from './log-plain.js';
+import { lastLineEnd, nextLineStart, readNow, wholeLines } from './log-plain.js';
 
 export type { StoredCursor } from '../core/log-files.js';
 
@@ -188,8 +188,8 @@ export function openLogFiles(options: {
       if (part.compressed) return (await gzipOf(part)).read(from, length);
       const handle = await observer.handleOf(part);
       if (buffer.length < length) buffer = Buffer.allocUnsafeSlow(length);
-      const bytes = await readAt(handle, from, length, buffer);
-      const head = await readAt(handle, 0n, part.fingerprint_length);
+      const bytes = readNow(handle, from, length, buffer);
+      const head = readNow(handle, 0n, part.fingerprint_length);
       if (bytes.length < length || fingerprintOf(head, head.length) !== part.fingerprint) {
         throw new OutsideFailure('retry', 'files',
           `${part.path} was cut while it was being read: it is looked at again.`);

@@ -9,14 +9,17 @@ import { codeOf } from './log-failure.js';
 import { readAt, wholeLines } from './log-plain.js';
 
 const block_bytes = 262_144;
+/** Of content: every block costs a way to another thread and back. */
+const inflated_bytes = 1_048_576;
+const head_bytes = 65_536;
 /** What zlib says of a file that ends early or is none. */
 const torn_codes = ['Z_BUF_ERROR', 'Z_DATA_ERROR', 'ERR_STREAM_PREMATURE_CLOSE'];
 const isTorn = (error: unknown): boolean => torn_codes.includes(codeOf(error));
 
 /** The handle stays open, and is read by position: several of these do not disturb each other. */
-async function* inflate(handle: FileHandle): AsyncGenerator<Buffer> {
+async function* inflate(handle: FileHandle, chunkSize = inflated_bytes): AsyncGenerator<Buffer> {
   const file = Readable.from(contentOf(handle), { objectMode: false });
-  const gunzip = createGunzip({ chunkSize: 65_536 });
+  const gunzip = createGunzip({ chunkSize });
   file.on('error', (error) => gunzip.destroy(error));
   try {
     yield* file.pipe(gunzip) as AsyncIterable<Buffer>;
@@ -41,7 +44,7 @@ export async function gzipHead(handle: FileHandle, length: number): Promise<Buff
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of inflate(handle)) {
+    for await (const chunk of inflate(handle, head_bytes)) {
       chunks.push(chunk);
       if ((bytes += chunk.length) >= length) break;
     }

@@ -9,9 +9,7 @@ import { batchById } from '../edges/batch-store.js';
 import { readSent } from '../paying/broadcast.js';
 import { choicesFor, type Choice } from '../paying/choices.js';
 import { heldBatchOf } from '../paying/hold.js';
-import { payoutRequests } from '../paying/requests.js';
 import { confirmationOf, obstacleOf, rivalThatPaysUsers } from '../paying/sightings.js';
-import { askPayments } from './ask.js';
 import { withPayments } from './open.js';
 
 export const resolve: Action = (command) => withPayments(command, async (context) => {
@@ -30,6 +28,9 @@ export const resolve: Action = (command) => withPayments(command, async (context
         + `it has ${choiceNames(incident)}.`,
     ]);
   }
+  // With them comes most of the daemon: loaded only where something is asked.
+  const { payoutRequests } = await import('../paying/requests.js');
+  const { askPayments } = await import('./ask.js');
   const outcome = await askPayments(context, {
     action: 'resolve', arguments: { incident_id: incident.id, choice }, handlers: payoutRequests,
   });

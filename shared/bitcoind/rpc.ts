@@ -2,9 +2,10 @@
 // call is ever repeated here: whether that is safe is for the caller to know. Every call ends in bounded
 // time. Connections are not kept: a kept one that the node has just closed would turn a harmless retry into
 // an `unknown`, and an idle one would keep the process alive.
-import Client from 'bitcoin-core';
+import type Client from 'bitcoin-core';
 import type { z } from 'zod';
 import { ConfigurationFault } from '../errors.js';
+import { loadBitcoinCore } from '../packages.js';
 import { nodeFailure, unreadableAnswer, type CallContext } from './errors.js';
 
 export interface NodeLogin {
@@ -36,8 +37,24 @@ const silent = { debug: () => undefined };
 
 export function createRpc(login: NodeLogin): Rpc {
   const { origin, address, wallet } = parseNodeUrl(login);
+  let client: Client | null = null;
+  return {
+    async call(shape, method, ...parameters) {
+      client ??= openClient(login, origin, wallet);
+      const context: CallContext = { address, method, wallet };
+      const answer = await client.command<unknown>(method, ...parameters)
+        .catch((thrown: unknown) => { throw nodeFailure(thrown, context); });
+      const read = shape.safeParse(answer);
+      if (read.success) return read.data;
+      const issue = read.error.issues[0];
+      throw unreadableAnswer(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, context);
+    },
+  };
+}
+
+function openClient(login: NodeLogin, origin: string, wallet: string | null): Client {
   const timeout_ms = login.timeout_ms ?? 30_000;
-  const client = new Client({
+  const client = new (loadBitcoinCore())({
     host: origin,
     username: login.user,
     password: login.password,
@@ -50,17 +67,7 @@ export function createRpc(login: NodeLogin): Rpc {
     ...(wallet === null ? {} : { wallet: encodeURIComponent(wallet) }),
   });
   sendPlainly(client, 4 * timeout_ms);
-  return {
-    async call(shape, method, ...parameters) {
-      const context: CallContext = { address, method, wallet };
-      const answer = await client.command<unknown>(method, ...parameters)
-        .catch((thrown: unknown) => { throw nodeFailure(thrown, context); });
-      const read = shape.safeParse(answer);
-      if (read.success) return read.data;
-      const issue = read.error.issues[0];
-      throw unreadableAnswer(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, context);
-    },
-  };
+  return client;
 }
 
 interface SentRequest {

@@ -7,9 +7,10 @@
 // of a write transaction is the fence of its lease, so the view is taken after the previous holder's commits.
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import knexFactory, { type Knex } from 'knex';
+import type { Knex } from 'knex';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ConfigurationFault, OutsideFailure } from '../errors.js';
+import { loadKnex } from '../packages.js';
 import type { Database, Engine } from './database.js';
 import { exactDialect } from './dialects.js';
 import { isCollision } from './errors.js';
@@ -142,7 +143,7 @@ function createFile(file: string): void {
 
 function openSqlite(file: string, now_ms: () => number): Knex {
   createFile(file);
-  return knexFactory({
+  return loadKnex()({
     client: exactDialect('sqlite'),
     connection: { filename: file, options: { safeIntegers: true } } as Knex.Sqlite3ConnectionConfig,
     useNullAsDefault: true,
@@ -223,7 +224,7 @@ function openMysql(settings: Extract<DatabaseSettings, { engine: 'mysql' }>): Kn
   const where = settings.socket_path === null
     ? { host: settings.host, port: settings.port }
     : { socketPath: settings.socket_path };
-  return knexFactory({
+  return loadKnex()({
     client: exactDialect('mysql'),
     connection: {
       ...where,

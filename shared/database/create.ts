@@ -1,7 +1,7 @@
 // For the daemon that owns the schema: opens the database, and creates it first where the server has none of
 // that name and the login may. Without the right, the fault of connect() stands: it names what to do.
-import mysql from 'mysql2/promise';
 import { ConfigurationFault } from '../errors.js';
+import { loadMysql } from '../packages.js';
 import { connect, type DatabaseSettings } from './connect.js';
 import type { Database } from './database.js';
 
@@ -27,7 +27,7 @@ const isMissing = (cause: unknown): boolean =>
 async function create(settings: DatabaseSettings & { engine: 'mysql' }): Promise<boolean> {
   const { host, port, socket_path, user, password, database } = settings;
   const where = socket_path === null ? { host, port } : { socketPath: socket_path };
-  const connection = await mysql.createConnection({ ...where, user, password });
+  const connection = await loadMysql().createConnection({ ...where, user, password });
   try {
     await connection.query('CREATE DATABASE IF NOT EXISTS ?? CHARACTER SET utf8mb4 COLLATE utf8mb4_bin', [
       database,

@@ -47,8 +47,11 @@ export function migrationsOf(engine: Engine): Migration[] {
   return readdirSync(folder).sort().flatMap((file) => {
     const match = /^(\d{3})_(\w+)\.sql$/.exec(file);
     if (!match) return [];
-    const text = readFileSync(join(folder, file), 'utf8');
-    return [{ version: Number(match[1]), name: match[2] ?? '', statements: splitStatements(text) }];
+    return [{
+      version: Number(match[1]), name: match[2] ?? '',
+      // Read when they are to be applied: every command asks only which migrations there are.
+      get statements() { return splitStatements(readFileSync(join(folder, file), 'utf8')); },
+    }];
   });
 }
 
