@@ -117,6 +117,7 @@ export function createLogReader(context: AccountingContext): LogReader {
     const after = [...leftBehind(known, cursor), cursor];
     const superseding: NewReading = { position, kind: 'named', counts: new Map() };
     await recordStretch(database, lease, {
+      users: known.users,
       before: known.cursor,
       after,
       reading: part.continues ? null : superseding,
@@ -192,7 +193,7 @@ export function createLogReader(context: AccountingContext): LogReader {
     const reading = newReading(known, piece.lines, readings, reading_position, kind, full);
     const rows = [...leftBehind(known, cursor), ...after];
     const ids = await recordStretch(database, lease, {
-      before: known.cursor, after: rows, reading, outcome, incidents: [], deferred: known.deferred,
+      users: known.users, before: known.cursor, after: rows, reading, outcome, incidents: [], deferred: known.deferred,
       now_ms: noted_ms,
     });
     if (kind === null) {

@@ -40,7 +40,8 @@ export interface ShareReader {
 export function createShareReader(context: AccountingContext): ShareReader {
   const { clock, database, lease, log, share_logs } = context;
   const tally = createShareTally();
-  let memory: ShareState | null = null;
+  /** Undefined: to be read from the database. That share logs play no part is remembered as well. */
+  let memory: ShareState | null | undefined;
   let heights = new Map<number, Map<string, ReadShareLog>>();
   /** Share logs that end in a torn line, and their size then: not read again before they grow. */
   const torn = new Map<string, number>();
@@ -53,7 +54,7 @@ export function createShareReader(context: AccountingContext): ShareReader {
   let everything_at_ms: number | null = null;
 
   async function state(): Promise<ShareState | null> {
-    memory ??= await loadShareState(database);
+    if (memory === undefined) memory = await loadShareState(database);
     return memory;
   }
 
@@ -177,7 +178,7 @@ export function createShareReader(context: AccountingContext): ShareReader {
   }
 
   function forget(): void {
-    memory = null;
+    memory = undefined;
     heights = new Map();
     complete_at_ms = null;
     look_began_ms = null;

@@ -24,7 +24,7 @@ export async function sampleWhenDue(context: AccountingContext, known: LogState)
   const outcome = applyStretch(known, { lines: [], readings, reading_position: position, sampled: true });
   const reading: NewReading = { position, kind: 'sample', counts: telling(known.users, [], readings) };
   const ids = await recordStretch(database, lease, {
-    before: cursor, after: [cursor], reading, outcome, incidents: [], deferred: known.deferred, now_ms,
+    users: known.users, before: cursor, after: [cursor], reading, outcome, incidents: [], deferred: known.deferred, now_ms,
   });
   remember(known, [cursor], outcome, ids, clock);
   known.last_full_reading = { position, at_ms: now_ms };

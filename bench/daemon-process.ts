@@ -9,7 +9,13 @@ import { promisify } from 'node:util';
 import type { NodeLogin } from '../shared/bitcoind/client.js';
 import type { DatabaseSettings } from '../shared/database/connect.js';
 import { pool_address } from './place.js';
-import type { SharePool } from './share-pool.js';
+import type { RecordedNode } from '../lab/recorded-node.js';
+
+/** Where its log is and which node answers. */
+export interface PoolPlace {
+  readonly log_directory: string;
+  readonly node: RecordedNode;
+}
 
 export interface DaemonProcess {
   /** @throws Error when it has ended by itself, with its last words. */
@@ -25,7 +31,7 @@ const programOf = (program: Program): string => fileURLToPath(new URL(`../${prog
 const ticks_a_second = 100;
 const answer_bytes_max = 2 ** 30;
 
-export function startAccounting(directory: string, pool: SharePool, settings: DatabaseSettings): DaemonProcess {
+export function startAccounting(directory: string, pool: PoolPlace, settings: DatabaseSettings): DaemonProcess {
   const { node: { login }, log_directory } = pool;
   return startDaemon('accounting', directory, writeConfiguration(directory, { login, log_directory, pool_address, settings }));
 }

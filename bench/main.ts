@@ -17,11 +17,15 @@ import { settleRound } from './rows/settle-round.js';
 import { logCatchUp, logUsers } from './rows/log-catch-up.js';
 import { logMemory } from './rows/log-memory.js';
 import { logRotated } from './rows/log-rotated.js';
+import { liveSnapshot } from './rows/live-snapshot.js';
+import { replacedDesign } from './rows/replaced-design.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
 import { shareTally } from './rows/share-tally.js';
 import { startUp } from './rows/start-up.js';
+import { snapshotMany } from './rows/snapshot-many.js';
+import { usersDirectory } from './rows/users-directory.js';
 import { runRows } from './run-rows.js';
 import { chooseRows, parseCount, parseSize, parseUsers } from './sizes.js';
 
@@ -39,6 +43,10 @@ const rows: readonly RunnableRow[] = [
   runnable(idleCost),
   runnable(growthLedger),
   runnable(startUp),
+  runnable(liveSnapshot),
+  runnable(snapshotMany),
+  runnable(usersDirectory),
+  runnable(replacedDesign),
 ];
 
 const command = new Command('bench')

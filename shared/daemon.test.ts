@@ -155,6 +155,26 @@ describe('the loop', () => {
     expect(steps).toBe(2);
   });
 
+  it('takes no sleep when a bell rang while it was at work: the line may have come too late for that step', async () => {
+    const stop = new AbortController();
+    let ring: () => void = () => undefined;
+    let steps = 0;
+    const daemon: Daemon = {
+      idle_ms: 60_000,
+      step: async () => {
+        steps += 1;
+        if (steps === 1) ring();
+        return 'idle';
+      },
+      wake: () => new Promise((resolve) => { ring = resolve; }),
+    };
+    const run = runDaemon(daemon, { clock: systemClock, log: notebook(), stop: stop.signal });
+    await wait(50);
+    expect(steps).toBe(2);
+    stop.abort();
+    await run;
+  });
+
   it('leaves the back-off at once when it must stop', async () => {
     const stop = new AbortController();
     const daemon: Daemon = { idle_ms: 1, step: () => Promise.reject(nodeDown) };

@@ -13,7 +13,10 @@ export interface Daemon {
   /** How long to sleep when there is nothing to do. */
   readonly idle_ms: number;
   step(): Promise<'progress' | 'idle'>;
-  /** Resolves when a bell rings, which ends the sleep early; called anew for each sleep. */
+  /**
+   * Resolves when a bell rings, which ends the sleep early. Called anew before each step, not before the sleep: what
+   * rings while a step is under way may have come too late for it, and the sleep after it ends at once.
+   */
   wake?(): Promise<void>;
 }
 
@@ -32,6 +35,7 @@ export async function runDaemon(daemon: Daemon, ports: LoopPorts): Promise<void>
   const { clock, log, stop, backoff = createBackoff() } = ports;
   const outage = reportOutages(log);
   while (!stop.aborted) {
+    const woken = daemon.wake?.() ?? null;
     try {
       const outcome = await stepOrStop(daemon, clock, stop);
       backoff.reset();
@@ -43,7 +47,7 @@ export async function runDaemon(daemon: Daemon, ports: LoopPorts): Promise<void>
       await clock.sleep(backoff.next_ms(), stop);
       continue;
     }
-    await sleepUntilWoken(daemon, clock, stop);
+    await sleepUntilWoken(daemon.idle_ms, woken, clock, stop);
   }
 }
 
@@ -116,15 +120,17 @@ function reportOutages(log: Logger): { report(failure: OutsideFailure): void; ov
   };
 }
 
-async function sleepUntilWoken(daemon: Daemon, clock: Clock, stop: AbortSignal): Promise<void> {
-  if (!daemon.wake) return clock.sleep(daemon.idle_ms, stop);
+async function sleepUntilWoken(
+  idle_ms: number, woken: Promise<void> | null, clock: Clock, stop: AbortSignal,
+): Promise<void> {
+  if (!woken) return clock.sleep(idle_ms, stop);
   // A controller of its own ends the timer when the bell wins; it is tied to `stop` only for this sleep.
   const awake = new AbortController();
   const wake = () => awake.abort();
   stop.addEventListener('abort', wake, { once: true });
   if (stop.aborted) wake();
   try {
-    await Promise.race([clock.sleep(daemon.idle_ms, awake.signal), daemon.wake()]);
+    await Promise.race([clock.sleep(idle_ms, awake.signal), woken]);
   } finally {
     wake();
     stop.removeEventListener('abort', wake);

@@ -1,6 +1,7 @@
 // The doorbell: says that the log may have grown, so that a block is accounted for at once and not at the
-// next look by timer. It never says what was written: npm `tail` loses lines at rotations, so its lines are
-// thrown away. A bell that fails is hung up again; while it hangs nowhere the timer of the daemon serves.
+// next look by timer. It never says what was written: npm `tail` loses lines at rotations, so it does not even read
+// them, and rings as soon as the file changes. A bell that fails is hung up again; while it hangs nowhere the timer of
+// the daemon serves.
 import { statSync, type FSWatcher } from 'node:fs';
 import { Tail } from 'tail';
 
@@ -38,7 +39,7 @@ export function ring(path: string, onRing: () => void): Bell {
       if (found === hung && tail !== null) return;
       takeDown();
       if (found === null) return;
-      // Without a separator, because a line without end would be kept in memory whole.
+      // Without a separator, because where it polls it reads, and a line without end would be kept in memory whole.
       tail = new Tail(path, {
         separator: null,
         follow: false,
@@ -50,6 +51,8 @@ export function ring(path: string, onRing: () => void): Bell {
       hung = found;
       tail.on('line', onRing);
       tail.on('error', takeDown);
+      // It would read what was added, a file opened and closed for every few lines of a busy log, and only then ring.
+      (tail as unknown as { change(): void }).change = onRing;
       // The watcher inside has errors of its own, which `tail` leaves unheard.
       (tail as unknown as { watcher?: FSWatcher }).watcher?.on('error', takeDown);
       onRing();

@@ -3,16 +3,17 @@
 // whoever else tries, and a crash leaves either all of it or none.
 import type { Knex } from 'knex';
 import { smallInteger, timeText, type Database, type Lease } from '../../shared/database/database.js';
+import { insertRows } from '../../shared/database/many-rows.js';
 import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import type { LogPosition } from '../../shared/units.js';
 import type { NameBytes } from '../../shared/username.js';
 import type { Reading } from '../core/counter-lines.js';
-import type { NewAnchor, NewIncident, StretchOutcome } from '../core/stretch.js';
+import type { NewAnchor, NewIncident, StretchOutcome, UserCount } from '../core/stretch.js';
 import { writeIncidents } from './incident-rows.js';
 import type { StoredCursor } from './log-files.js';
 import { writeSnapshot } from './snapshot-rows.js';
-import { addUsers, userIds, writeCounts } from './user-rows.js';
+import { addUsers, idsOf, settleCounts, userIds, writeCounts } from './user-rows.js';
 
 export interface NewReading {
   readonly position: LogPosition;
@@ -21,6 +22,8 @@ export interface NewReading {
 }
 
 export interface StretchCommit {
+  /** The users as they are stored. */
+  readonly users: ReadonlyMap<NameBytes, UserCount>;
   /** The cursor as it was read; null at the first start. */
   readonly before: StoredCursor | null;
   /** The cursor rows as they are to be: the current one and, after a switch of files, the next. */
@@ -44,10 +47,12 @@ export async function recordStretch(
     await moveCursor(transaction, commit, now);
     const fresh = commit.outcome.changed.filter((user) => user.id === null);
     const ids = await addUsers(transaction, fresh.map((user) => user.name));
-    await writeCounts(transaction, commit.outcome.changed, ids);
-    if (commit.reading) await writeReading(transaction, commit.reading, now);
+    await writeUsers(transaction, commit, ids);
+    const known = new Map([...idsOf(commit.outcome.changed), ...ids]);
+    if (commit.reading) await writeReading(transaction, commit.reading, known, now);
     for (const snapshot of commit.outcome.snapshots) {
-      await writeSnapshot(transaction, snapshot, cursorAt(commit, snapshot.position), now, commit.deferred);
+      const cursor = cursorAt(commit, snapshot.position);
+      await writeSnapshot(transaction, snapshot, cursor, now, commit.deferred, known);
     }
     if (commit.deferred) await addDisputed(transaction, commit.outcome.disputed);
     await writeAnchors(transaction, commit.outcome.anchors);
@@ -69,9 +74,29 @@ export async function recordReading(
   await database.transaction(async (transaction) => {
     await lease.fence(transaction);
     const counted = [...reading.counts].flatMap(([name, read]) => ('counter' in read ? [name] : []));
-    await addUsers(transaction, counted);
-    await writeReading(transaction, reading, timeText(now_ms));
+    const ids = await addUsers(transaction, counted);
+    await writeReading(transaction, reading, ids, timeText(now_ms));
   });
+}
+
+/** The first block line settles every stored rise; then only what differs from that is told user by user. */
+async function writeUsers(
+  transaction: Knex.Transaction, { users, outcome }: StretchCommit, ids: ReadonlyMap<NameBytes, number>,
+): Promise<void> {
+  const settles = outcome.snapshots.length > 0;
+  const settled: number[] = [];
+  const differing = outcome.changed.filter((user) => {
+    const stored = users.get(user.name);
+    if (!stored || stored.id === null) return true;
+    const rose = stored.ledger_count > stored.snapshot_count;
+    if (settles && rose) settled.push(stored.id);
+    const snapshot_count = settles ? stored.ledger_count : stored.snapshot_count;
+    const disputed_count = settles ? 0n : stored.disputed_count;
+    return user.counter !== stored.counter || user.ledger_count !== stored.ledger_count
+      || user.snapshot_count !== snapshot_count || user.disputed_count !== disputed_count;
+  });
+  await settleCounts(transaction, settled);
+  await writeCounts(transaction, differing, ids);
 }
 
 async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, now: string): Promise<void> {
@@ -95,18 +120,23 @@ async function moveCursor(transaction: Knex.Transaction, commit: StretchCommit, 
   }
 }
 
-async function writeReading(transaction: Knex.Transaction, reading: NewReading, now: string): Promise<void> {
+async function writeReading(
+  transaction: Knex.Transaction, reading: NewReading, known: ReadonlyMap<NameBytes, number>, now: string,
+): Promise<void> {
   const [id] = await transaction('share_readings')
     .insert({ log_position: reading.position.toString(), kind: reading.kind, read_at: now });
-  const ids = await userIds(transaction, [...reading.counts.keys()]);
+  const reading_id = smallInteger(id);
+  const found = await userIds(transaction, [...reading.counts.keys()].filter((name) => !known.has(name)));
   const rows = [...reading.counts].flatMap(([name, read]) => {
-    const user_id = ids.get(name);
+    const user_id = known.get(name) ?? found.get(name);
     // A user without a row has no counter either: nothing to remember about a file that is not there.
     if (user_id === undefined) return [];
-    const counter = 'counter' in read ? read.counter.toString() : null;
-    return [{ reading_id: smallInteger(id), user_id, counter }];
+    return [[reading_id, user_id, 'counter' in read ? read.counter : null] as const];
   });
-  for (const batch of inBatches(rows)) await transaction('share_reading_counts').insert(batch);
+  rows.sort((one, other) => one[1] - other[1]);
+  await insertRows(transaction, {
+    table: 'share_reading_counts', columns: ['reading_id', 'user_id', 'counter'],
+  }, rows);
 }
 
 /** Disputed rises are compared with the share logs later (core/share-counts.ts). */

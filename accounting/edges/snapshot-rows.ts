@@ -3,15 +3,15 @@
 // cursor or the request that it came from. A row once written is never changed here.
 import type { Knex } from 'knex';
 import { smallInteger, timeText } from '../../shared/database/database.js';
-import { inBatches } from '../../shared/database/rows.js';
+import { insertRows } from '../../shared/database/many-rows.js';
 import { invariant } from '../../shared/errors.js';
 import { shares, type LogPosition } from '../../shared/units.js';
-import { nameToBuffer } from '../../shared/username.js';
+import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import { noShares } from '../core/counter-lines.js';
 import type { ShareMoment } from '../core/share-order.js';
 import type { NewSnapshot, SnapshotRow, UserCount } from '../core/stretch.js';
 import type { StoredCursor } from './log-files.js';
-import { userIds, writeCounts } from './user-rows.js';
+import { idsOf, userIds, writeCounts } from './user-rows.js';
 
 /** Whether payments has cut work already: from then on a baseline would move nothing. */
 export async function workWasSettled(transaction: Knex.Transaction): Promise<boolean> {
@@ -39,7 +39,7 @@ export async function recordBaseline(
     kind: 'baseline', log_position: position.toString(), log_sequence: cursor.sequence,
     log_offset: (position - cursor.log_start).toString(), height: null, finder: null, logged_at: null,
     quality: 'minute', state: 'confirmed', rows, taken_at: now,
-  });
+  }, idsOf(changed));
   invariant(id > 0, 'a baseline needs an id');
   await writeCut(transaction, id, position, null, now);
   const settled = changed.map((user) => ({
@@ -54,6 +54,7 @@ export async function recordBaseline(
  */
 export async function writeSnapshot(
   transaction: Knex.Transaction, snapshot: NewSnapshot, cursor: StoredCursor, now: string, deferred: boolean,
+  known: ReadonlyMap<NameBytes, number>,
 ): Promise<void> {
   const snapshot_id = await insertSnapshot(transaction, {
     kind: 'block',
@@ -67,8 +68,8 @@ export async function writeSnapshot(
     state: 'pending',
     rows: deferred ? [] : snapshot.rows,
     taken_at: now,
-  });
-  if (deferred) await writeCounterShares(transaction, snapshot_id, snapshot.rows);
+  }, known);
+  if (deferred) await writeShareRows(transaction, 'counter_shares', snapshot_id, snapshot.rows, known);
   else await writeCut(transaction, snapshot_id, snapshot.position, null, now);
 }
 
@@ -82,30 +83,16 @@ export async function writeCut(
   });
 }
 
-async function writeCounterShares(
-  transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
-): Promise<void> {
-  const ids = await userIds(transaction, rows.map((row) => row.user));
-  for (const batch of inBatches(rows)) {
-    await transaction('counter_shares').insert(batch.map((row) => ({
-      snapshot_id,
-      user_id: ids.get(row.user),
-      share_count: row.share_count.toString(),
-      difference: row.difference.toString(),
-      disputed_difference: row.disputed_difference.toString(),
-    })));
-  }
-}
-
 interface SnapshotInsert {
   readonly rows: readonly SnapshotRow[];
   readonly [column: string]: unknown;
 }
 
-/** Returns its id. */
+/** Returns its id. `known`: ids of users that need not be looked up. */
 export async function insertSnapshot(
   transaction: Knex.Transaction,
   { rows, ...columns }: SnapshotInsert,
+  known: ReadonlyMap<NameBytes, number> = new Map(),
 ): Promise<number> {
   const total = rows.reduce((sum, row) => sum + row.difference, 0n);
   const disputed = rows.some((row) => row.disputed_difference > 0n);
@@ -116,23 +103,28 @@ export async function insertSnapshot(
     total_difference: total.toString(),
   });
   const snapshot_id = smallInteger(id);
-  await writeSnapshotShares(transaction, snapshot_id, rows);
+  await writeSnapshotShares(transaction, snapshot_id, rows, known);
   return snapshot_id;
 }
 
-export async function writeSnapshotShares(
+export const writeSnapshotShares = (
   transaction: Knex.Transaction, snapshot_id: number, rows: readonly SnapshotRow[],
+  known: ReadonlyMap<NameBytes, number> = new Map(),
+): Promise<void> => writeShareRows(transaction, 'snapshot_shares', snapshot_id, rows, known);
+
+/** In the order of the key, so that the engine adds them at its end. */
+async function writeShareRows(
+  transaction: Knex.Transaction, table: 'snapshot_shares' | 'counter_shares', snapshot_id: number,
+  rows: readonly SnapshotRow[], known: ReadonlyMap<NameBytes, number>,
 ): Promise<void> {
-  const ids = await userIds(transaction, rows.map((row) => row.user));
-  for (const batch of inBatches(rows)) {
-    await transaction('snapshot_shares').insert(
-      batch.map((row) => ({
-        snapshot_id,
-        user_id: ids.get(row.user),
-        share_count: row.share_count.toString(),
-        difference: row.difference.toString(),
-        disputed_difference: row.disputed_difference.toString(),
-      })),
-    );
-  }
+  const found = await userIds(transaction, rows.map(({ user }) => user).filter((user) => !known.has(user)));
+  const values = rows.map(({ user, share_count, difference, disputed_difference }) => {
+    const user_id = known.get(user) ?? found.get(user);
+    invariant(user_id !== undefined, 'a user without a row has no shares');
+    return [snapshot_id, user_id, share_count, difference, disputed_difference] as const;
+  });
+  values.sort((one, other) => one[1] - other[1]);
+  await insertRows(transaction, {
+    table, columns: ['snapshot_id', 'user_id', 'share_count', 'difference', 'disputed_difference'],
+  }, values);
 }

@@ -2,44 +2,63 @@
 // fenced already, and never one of their own: counts without their cursor would be counted twice.
 import type { Knex } from 'knex';
 import { smallInteger } from '../../shared/database/database.js';
+import { insertRows } from '../../shared/database/many-rows.js';
 import { inBatches } from '../../shared/database/rows.js';
+import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { UserCount } from '../core/stretch.js';
+
+const counts = ['counter', 'ledger_count', 'snapshot_count', 'disputed_count'] as const;
+/** Of users that are settled by one statement: from a thousand on MariaDB plans a list in a slower way. */
+const settled_at_once = 900;
+/** How many rows may be passed over for each that changes before a list of ids is faster than their range. */
+const range_sparsity_max = 4;
 
 /** The rows for these names, made where missing, and their ids. */
 export async function addUsers(
   transaction: Knex.Transaction,
   names: readonly NameBytes[],
 ): Promise<Map<NameBytes, number>> {
-  const ids = new Map<NameBytes, number>();
-  for (const batch of inBatches(names)) {
-    const buffers = batch.map((name) => nameToBuffer(name));
-    const nothing = { counter: 0, ledger_count: 0, snapshot_count: 0, disputed_count: 0 };
-    await transaction('users').insert(buffers.map((name) => ({ name, ...nothing })))
-      .onConflict('name').ignore();
-    const rows = await transaction<{ id: unknown; name: Buffer }>('users')
-      .whereIn('name', buffers)
-      .select('id', 'name');
-    for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
-  }
-  return ids;
+  await insertRows(
+    transaction, { table: 'users', columns: ['name', ...counts], present: { key: 'name', update: 'nothing' } },
+    names.map((name) => [nameToBuffer(name), 0, 0, 0, 0]),
+  );
+  return userIds(transaction, names);
 }
 
 /** The counts of these users, over those that are stored. `ids`: of users whose row is new. */
 export async function writeCounts(
   transaction: Knex.Transaction, changed: readonly UserCount[], ids: ReadonlyMap<NameBytes, number>,
 ): Promise<void> {
-  for (const batch of inBatches(changed)) {
-    await transaction('users').insert(batch.map((user) => ({
-      id: user.id ?? ids.get(user.name),
-      name: nameToBuffer(user.name),
-      counter: user.counter.toString(),
-      ledger_count: user.ledger_count.toString(),
-      snapshot_count: user.snapshot_count.toString(),
-      disputed_count: user.disputed_count.toString(),
-    }))).onConflict('id').merge(['counter', 'ledger_count', 'snapshot_count', 'disputed_count']);
+  await insertRows(
+    transaction, { table: 'users', columns: ['id', 'name', ...counts], present: { key: 'id', update: counts } },
+    changed.map((user) => {
+      const id = user.id ?? ids.get(user.name);
+      invariant(id !== undefined, 'a user without a row has no counts');
+      const { name, counter, ledger_count, snapshot_count, disputed_count } = user;
+      return [id, nameToBuffer(name), counter, ledger_count, snapshot_count, disputed_count];
+    }),
+  );
+}
+
+/**
+ * A block line settles all that rose: `risen` are the ids of every user whose stored count is above that of the
+ * latest snapshot. The counts are at hand in their rows, so that only the ids are told.
+ */
+export async function settleCounts(transaction: Knex.Transaction, risen: readonly number[]): Promise<void> {
+  for (const ids of inBatches([...risen].sort((one, other) => one - other), settled_at_once)) {
+    const [first = 0, last = 0] = [ids[0], ids.at(-1)];
+    const rows = transaction('users').where('ledger_count', '>', transaction.ref('snapshot_count'));
+    if (last - first < range_sparsity_max * ids.length) rows.whereBetween('id', [first, last]);
+    else rows.whereIn('id', ids);
+    const hit = await rows.update({ snapshot_count: transaction.ref('ledger_count'), disputed_count: 0 });
+    invariant(hit === ids.length, `${ids.length} users rose since the latest snapshot, but ${hit} by the database`);
   }
 }
+
+/** Of those users that have a row. */
+export const idsOf = (users: Iterable<UserCount>): Map<NameBytes, number> =>
+  new Map([...users].flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const])));
 
 /** Names without a row are left out. */
 export async function userIds(

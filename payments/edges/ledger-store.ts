@@ -3,7 +3,7 @@
 // deletes; a balance is always a sum of entries.
 import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/insert-rows.js';
+import { insertRows } from '../../shared/database/many-rows.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
 import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
 import {
@@ -45,8 +45,8 @@ export async function postEvent(transaction: Knex.Transaction, event: LedgerEven
   });
   const event_id = smallInteger(inserted);
   await insertRows(
-    transaction, 'ledger_entries', ['event_id', 'account', 'user_id', 'amount_sats'],
-    entries.map(({ account, user_id, amount_sats }) => [event_id, account, user_id, amount_sats]),
+    transaction, { table: 'ledger_entries', columns: ['event_id', 'account', 'user_id', 'amount_sats'] },
+    entries.map(({ account, user_id, amount_sats }) => [event_id, { word: account }, user_id, amount_sats]),
   );
 }
 

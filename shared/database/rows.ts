@@ -17,8 +17,6 @@ export async function rowsOf<Row>(
 const rows_per_statement = 500;
 
 /** The rows in order, as many at a time as go into one statement on either engine. */
-export function* inBatches<T>(items: readonly T[]): Generator<T[]> {
-  for (let start = 0; start < items.length; start += rows_per_statement) {
-    yield items.slice(start, start + rows_per_statement);
-  }
+export function* inBatches<T>(items: readonly T[], most = rows_per_statement): Generator<T[]> {
+  for (let start = 0; start < items.length; start += most) yield items.slice(start, start + most);
 }

@@ -60,7 +60,7 @@ function stretch(round: number): StretchCommit {
   const count = shares(BigInt(round) * 8n);
   const end = BigInt(round) * 1_000n;
   return {
-    before: round === 1 ? null : cursor(end - 1_000n), after: [cursor(end)], reading: null, incidents: [], deferred: false, now_ms: 0,
+    users: new Map(), before: round === 1 ? null : cursor(end - 1_000n), after: [cursor(end)], reading: null, incidents: [], deferred: false, now_ms: 0,
     outcome: {
       changed: names.map((name, index) => ({ id: round === 1 ? null : index + 1, name, counter: count, ledger_count: count, snapshot_count: count, disputed_count: shares(0n) })),
       risen: new Set(), login_seen: true, notice_seen: true, anchors: [], disputed: new Map(), incidents: [],
