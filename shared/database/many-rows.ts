@@ -1,10 +1,15 @@
-// A long INSERT at the speed of the engine: one statement of many rows, its values as text. Only whole numbers, NULL
-// and bytes can be values, and bytes are written as hex digits, so that there is nothing to escape and nothing to
-// get wrong. For a handful of rows, and for any other value, use knex.
+// A long INSERT at the speed of the engine: one statement of many rows, its values as text. Only whole numbers, NULL,
+// bytes and plain words of ours can be values, and bytes are written as hex digits, so that there is nothing to escape
+// and nothing to get wrong. For a handful of rows, and for any other value, use knex.
 import type { Knex } from 'knex';
 
+/** A lower-case word of ours, such as the name of an account. Text as such is no value: it might come from outside. */
+export interface Word {
+  readonly word: string;
+}
+
 /** Buffer: a name or other bytes. */
-export type Value = bigint | number | null | Buffer;
+export type Value = bigint | number | null | Buffer | Word;
 
 export interface Insertion {
   readonly table: string;
@@ -64,5 +69,6 @@ export function literal(value: Value | undefined): string {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   if (value === null) return 'NULL';
   if (Buffer.isBuffer(value)) return `X'${value.toString('hex')}'`;
-  throw new RangeError(`no whole number, bytes or NULL: ${typeof value}`);
+  if (typeof value === 'object' && typeof value.word === 'string' && /^[a-z_]+$/.test(value.word)) return `'${value.word}'`;
+  throw new RangeError(`no whole number, plain word, bytes or NULL: ${typeof value}`);
 }
