@@ -108,7 +108,7 @@ async function folded(
   const counterOf = (user: NameBytes): Shares => state.users.get(user)?.counter ?? noShares;
   const window = {
     cursor: { log_start: 5_000n, file_offset: 0n } as StoredCursor, part: { end: BigInt(bytes.length) } as LogPart,
-    until: BigInt(bytes.length), bytes_max: 1e9, login_seen: state.login_seen, notice_seen: state.notice_seen,
+    until: BigInt(bytes.length), bytes_max: 1e9, goes_on: false, login_seen: state.login_seen, notice_seen: state.notice_seen,
     boundsOf: (user: NameBytes) => boundsOf(counterOf(user), when === 'before' ? readings.get(user) : null),
   };
   const piece = await readWindow(source, window);

@@ -31,6 +31,8 @@ export interface LogWindow {
   /** What is known of the log before it. */
   readonly login_seen: boolean;
   readonly notice_seen: boolean;
+  /** It follows the one before, which was committed as it was read, and the bounds are the same. */
+  readonly goes_on: boolean;
   /** Between what and what a user's lines may rise to be folded. */
   readonly boundsOf: (user: NameBytes) => Bounds;
 }
@@ -49,8 +51,8 @@ export async function readWindow(
 ): Promise<LogPiece> {
   const { cursor, boundsOf } = window;
   const in_full = new Set(told_in_full);
-  for (let { until } = window; ;) {
-    source.fold.begin((user) => (in_full.has(user) ? inFull : boundsOf(user)));
+  for (let { until, goes_on } = window; ; goes_on = false) {
+    source.fold.begin((user) => (in_full.has(user) ? inFull : boundsOf(user)), goes_on && in_full.size === 0);
     const piece = await readOnce(source, { ...window, until });
     if (source.fold.surprises.size === 0) return piece;
     for (const user of source.fold.surprises) in_full.add(user);

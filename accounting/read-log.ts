@@ -52,10 +52,18 @@ export interface LogReader {
   forget(): void;
 }
 
+interface BoundWindow {
+  readonly known: LogState;
+  readonly readings: ReadonlyMap<NameBytes, Reading>;
+}
+
 export function createLogReader(context: AccountingContext): LogReader {
   const { config, clock, log_files, options, database, lease } = context;
   const users_directory = path.join(config.log_directory, 'users');
   const source = { log_files, clock, fold: createCounterFold(), piece_bytes };
+  /** What bounded the window that the move before committed; null when it did anything else. */
+  let last_window: BoundWindow | null = null;
+  let window_before: BoundWindow | null = null;
   const catch_up = createCatchUp(context.catching_up ?? null);
   let memory: LogState | null = null;
   const news = { tips: new Map<BlockHash, number>(), fresh: false };
@@ -71,6 +79,7 @@ export function createLogReader(context: AccountingContext): LogReader {
   async function move(): Promise<Outcome> {
     const began_ms = clock.monotonic_ms();
     complete_at_ms = null;
+    [window_before, last_window] = [last_window, null];
     const outcome = await readOn();
     if (outcome === 'idle') catch_up.end();
     if (outcome === 'idle' && waits_for === null && behind === null) complete_at_ms = began_ms;
@@ -201,6 +210,7 @@ export function createLogReader(context: AccountingContext): LogReader {
     }
     remember(known, rows, outcome, ids, clock);
     if (reached) known.open_reading = null;
+    else if (kind === null) last_window = { known, readings };
     if (reached || outcome.disputed.size > 0) {
       noteTold(known, reached ? readings : new Map(), outcome.disputed.size > 0, clock);
     }
@@ -218,9 +228,12 @@ export function createLogReader(context: AccountingContext): LogReader {
     known: LogState, { cursor, part }: Stretch, until: bigint, readings: ReadonlyMap<NameBytes, Reading> | null,
   ): LogWindow {
     const { login_seen, notice_seen } = known;
+    const goes_on = readings !== null && window_before?.known === known && window_before.readings === readings;
     const bounds = (user: NameBytes): Bounds =>
       boundsOf(known.users.get(user)?.counter ?? noShares, readings === null ? null : readings.get(user));
-    return { cursor, part, until, bytes_max: options.chunk_bytes, login_seen, notice_seen, boundsOf: bounds };
+    return {
+      cursor, part, until, bytes_max: options.chunk_bytes, login_seen, notice_seen, goes_on, boundsOf: bounds,
+    };
   }
 
   const isTooSoon = (known: LogState): boolean =>

@@ -31,12 +31,15 @@ export interface FoldedLine {
 }
 
 export interface CounterFold {
-  /** A window begins: nothing was folded yet. */
-  begin(boundsOf: (user: NameBytes) => Bounds): void;
+  /**
+   * A window begins: nothing was folded yet.
+   * @param goes_on the window before was taken as it was, and what bounds the lines is still the same
+   */
+  begin(boundsOf: (user: NameBytes) => Bounds, goes_on: boolean): void;
   /** The bytes that are scanned next, up to the end of a line, and the place of the first of them in the log. */
   open(bytes: Uint8Array, position: bigint): void;
   /** Takes the usual lines that follow one another from there on, and says where the first other line begins. */
-  takeRun(start: number, end: number): number;
+  takeRun(start: number): number;
   /** Takes a line that was read otherwise; false: it is told in full. */
   take(user: NameBytes, counter: Shares, offset: number): boolean;
   /** A block line: what was folded up to it, one line a user. */
@@ -83,11 +86,13 @@ export function createCounterFold(): CounterFold {
   let base = 0;
   let stamp = -1;
   let latest = -1;
+  let colon_at = -1;
   let last_at = 0;
   const found: ScannedUser = { number: 0 };
 
-  function begin(boundsOfUser: typeof bounds): void {
+  function begin(boundsOfUser: typeof bounds, goes_on: boolean): void {
     bounds = boundsOfUser;
+    if (goes_on && surprises.size === 0 && touched.length === 0) return;
     surprises = new Set();
     touched = [];
     window += 1;
@@ -104,27 +109,26 @@ export function createCounterFold(): CounterFold {
     stamp = -1;
   }
 
-  function takeRun(start: number, end: number): number {
+  function takeRun(start: number): number {
     let at = start;
-    while (at < end) {
+    for (;;) {
       const name_start = nameAt(view, limit, at, stamp);
       if (name_start < 0) return at;
       stamp = at;
       const slot = slotAt(name_start);
       if (slot < 0) return at;
-      const line_end = scanCounter(view, limit, slots.endOf(slot, view, name_start), found);
+      const line_end = scanCounter(view, limit, colon_at, found);
       if (line_end < 0 || line_end - at > line_bytes_max || !fold(slot, found.number, base + at)) return at;
       at = line_end;
     }
-    return at;
   }
 
-  /** ckpool goes through its users in the same order each time: mostly it is the next slot. */
+  /** ckpool goes through its users in the same order each time: mostly it is the next slot. Its name ends at `colon_at`. */
   function slotAt(name_start: number): number {
-    const colon_at = slots.endOf(latest + 1, view, name_start);
+    colon_at = slots.endOf(latest + 1, view, name_start);
     if (colon_at >= 0 && nameEnd(view, limit, colon_at - 1) === colon_at) return latest += 1;
-    const end = nameEnd(view, limit, name_start);
-    const slot = end < 0 ? -1 : slots.find(view, name_start, end, true);
+    colon_at = nameEnd(view, limit, name_start);
+    const slot = colon_at < 0 ? -1 : slots.find(view, name_start, colon_at, true);
     if (slot >= 0) latest = slot;
     return slot;
   }

@@ -104,14 +104,14 @@ export function scanLog(bytes: Uint8Array, options: ScanOptions = {}): LogScan {
   }
 
   while (lines.length < lines_max) {
-    const other = phrases.other(from, notice_due);
     const user = phrases.user(from);
-    const found = Math.min(other, user);
+    const found = phrases.other(from, user, notice_due);
     if (found === whole.length) break;
     const start = Math.max(from, whole.lastIndexOf(newline, found) + 1);
     noteLogin(start);
-    if (fold && user < other) {
-      from = fold.takeRun(start, other);
+    if (fold && found === user) {
+      // No other phrase can stand in the lines that it takes.
+      from = fold.takeRun(start);
       if (from > start) continue;
     }
     const end = whole.indexOf(newline, found);

@@ -4,6 +4,7 @@
 // The order inside: (1) the lines about each user are judged against the reading, (2) lines are walked in
 // log order, counts rise, each block line takes a snapshot of the users that changed, (3) at the end of the
 // stretch the reading itself is applied.
+import { invariant } from '../../shared/errors.js';
 import {
   shares, type BlockHash, type BlockHeight, type LogPosition, type Shares,
 } from '../../shared/units.js';
@@ -217,6 +218,7 @@ function rise(walk: Walk, name: NameBytes, counter: Shares, disputed: boolean): 
   }
   if (counter === user.counter) return;
   const by = counter - user.counter;
+  invariant(by > 0n, `a count was to rise from ${user.counter} to ${counter}`);
   user.counter = counter;
   user.ledger_count = shares(user.ledger_count + by);
   walk.risen.add(name);

@@ -42,6 +42,7 @@ const row = (plan: Plan): Row<Input> => ({
   },
   async measure({ whole, part }, { say, stop }) {
     say(`${whole.lines} lines and ${whole.blocks} blocks, ${repetitions} times each: ours, grep, a loop over tail`);
+    await readPoolLog(whole, true);
     const timings = await sideBySide({
       ours: () => readPoolLog(whole),
       grep: () => grepBlocks(whole.path),
