@@ -13,7 +13,8 @@ export type KnownId = (name: NameBytes) => number | undefined;
 
 const counts = ['counter', 'ledger_count', 'snapshot_count', 'disputed_count'] as const;
 /** Of users that are settled by one statement: from a thousand on MariaDB plans a list in a slower way. */
-const settled_at_once = 900;
+const settled_by_list = 900;
+const settled_by_range = 10_000;
 /** How many rows may be passed over for each that changes before a list of ids is faster than their range. */
 const range_sparsity_max = 4;
 
@@ -49,13 +50,18 @@ export async function writeCounts(
  * latest snapshot. The counts are at hand in their rows, so that only the ids are told.
  */
 export async function settleCounts(transaction: Knex.Transaction, risen: readonly number[]): Promise<void> {
-  for (const ids of inBatches([...risen].sort((one, other) => one - other), settled_at_once)) {
+  const users = transaction('users').where('ledger_count', '>', transaction.ref('snapshot_count'));
+  const settle = async (those: typeof users, expected: number): Promise<void> => {
+    const hit = await those.update({ snapshot_count: transaction.ref('ledger_count'), disputed_count: 0 });
+    invariant(hit === expected, `${expected} users rose since the latest snapshot, but ${hit} by the database`);
+  };
+  for (const ids of inBatches([...risen].sort((one, other) => one - other), settled_by_range)) {
     const [first = 0, last = 0] = [ids[0], ids.at(-1)];
-    const rows = transaction('users').where('ledger_count', '>', transaction.ref('snapshot_count'));
-    if (last - first < range_sparsity_max * ids.length) rows.whereBetween('id', [first, last]);
-    else rows.whereIn('id', ids);
-    const hit = await rows.update({ snapshot_count: transaction.ref('ledger_count'), disputed_count: 0 });
-    invariant(hit === ids.length, `${ids.length} users rose since the latest snapshot, but ${hit} by the database`);
+    if (last - first < range_sparsity_max * ids.length) {
+      await settle(users.clone().whereBetween('id', [first, last]), ids.length);
+      continue;
+    }
+    for (const list of inBatches(ids, settled_by_list)) await settle(users.clone().whereIn('id', list), list.length);
   }
 }
 
