@@ -2,8 +2,8 @@
 // fenced already, and never one of their own: counts without their cursor would be counted twice.
 import type { Knex } from 'knex';
 import { smallInteger } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/many-rows.js';
-import { inBatches } from '../../shared/database/rows.js';
+import { insertRows, literal } from '../../shared/database/many-rows.js';
+import { inBatches, rowsOf } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { UserCount } from '../core/stretch.js';
@@ -72,9 +72,9 @@ export async function userIds(
 ): Promise<Map<NameBytes, number>> {
   const ids = new Map<NameBytes, number>();
   for (const batch of inBatches(names)) {
-    const rows = await transaction<{ id: unknown; name: Buffer }>('users')
-      .whereIn('name', batch.map((name) => nameToBuffer(name)))
-      .select('id', 'name');
+    const list = batch.map((name) => literal(nameToBuffer(name))).join(',');
+    const rows = await rowsOf<{ id: unknown; name: Buffer }>(
+      transaction, `SELECT id, name FROM users WHERE name IN (${list})`);
     for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
   }
   return ids;
