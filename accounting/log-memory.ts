@@ -28,7 +28,7 @@ export function remember(
   }
   known.cursor = after.at(-1)!;
   for (const user of outcome.changed) {
-    known.users.set(user.name, { ...user, id: user.id ?? ids.get(user.name) ?? null });
+    known.users.set(user.name, user.id === null ? { ...user, id: ids.get(user.name) ?? null } : user);
   }
   known.risen = outcome.risen;
   known.login_seen = outcome.login_seen;

@@ -1,10 +1,12 @@
-// The accounting daemon as an operator starts it: `run` in a process of its own with a configuration file. It is
-// ended by its process id, when the row ends or with this process.
-import { spawn } from 'node:child_process';
+// A daemon as an operator starts it: `run` in a process of its own with a configuration file; and a command, which is
+// waited for. They are ended by their process id, when the row ends or with this process.
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { NodeLogin } from '../shared/bitcoind/client.js';
 import type { DatabaseSettings } from '../shared/database/connect.js';
 import { pool_address } from './place.js';
 import type { RecordedNode } from '../lab/recorded-node.js';
@@ -23,15 +25,21 @@ export interface DaemonProcess {
   stop(): Promise<void>;
 }
 
-const program = fileURLToPath(new URL('../accounting/main.js', import.meta.url));
+export type Program = 'accounting' | 'payments';
+
+const programOf = (program: Program): string => fileURLToPath(new URL(`../${program}/main.js`, import.meta.url));
 const ticks_a_second = 100;
+const answer_bytes_max = 2 ** 30;
 
 export function startAccounting(directory: string, pool: PoolPlace, settings: DatabaseSettings): DaemonProcess {
-  const config_file = join(directory, 'ckpool.conf');
-  writeFileSync(config_file, configuration(pool, settings), { mode: 0o600 });
-  const log_file = join(directory, 'accounting.log');
+  const { node: { login }, log_directory } = pool;
+  return startDaemon('accounting', directory, writeConfiguration(directory, { login, log_directory, pool_address, settings }));
+}
+
+export function startDaemon(program: Program, directory: string, config_file: string): DaemonProcess {
+  const log_file = join(directory, `${program}.log`);
   const log = openSync(log_file, 'a');
-  const child = spawn(process.execPath, [program, '-c', config_file, 'run'], { stdio: ['ignore', log, log] });
+  const child = spawn(process.execPath, [programOf(program), '-c', config_file, 'run'], { stdio: ['ignore', log, log] });
   closeSync(log);
   const lastResort = (): void => { child.kill('SIGKILL'); };
   process.once('exit', lastResort);
@@ -50,19 +58,40 @@ export function startAccounting(directory: string, pool: PoolPlace, settings: Da
   };
 }
 
-function configuration({ node, log_directory }: PoolPlace, settings: DatabaseSettings): string {
+/** What it prints. @throws Error when it fails. */
+export async function runCommand(program: Program, config_file: string, words: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath, [programOf(program), '-c', config_file, ...words], { maxBuffer: answer_bytes_max });
+  return stdout;
+}
+
+export interface Configured {
+  readonly login: NodeLogin;
+  readonly log_directory: string;
+  readonly pool_address: string;
+  readonly settings: DatabaseSettings;
+  /** Further keys of our section. */
+  readonly parser?: Readonly<Record<string, unknown>>;
+}
+
+/** Returns the name of the file. */
+export function writeConfiguration(
+  directory: string, { login, log_directory, pool_address: address, settings, parser }: Configured,
+): string {
   const sql = settings.engine === 'sqlite'
     ? { file: settings.file }
     : {
       auth: settings.user, pass: settings.password, database: settings.database, port: settings.port,
       host: settings.host, ...(settings.socket_path === null ? {} : { socket: settings.socket_path }),
     };
-  return JSON.stringify({
-    btcd: [{ url: node.url, auth: node.user, pass: node.password }],
-    btcaddress: pool_address,
+  const config_file = join(directory, 'ckpool.conf');
+  writeFileSync(config_file, JSON.stringify({
+    btcd: [{ url: login.url, auth: login.user, pass: login.password }],
+    btcaddress: address,
     logdir: log_directory,
-    parser: { sql },
-  }, null, 2);
+    parser: { sql, ...parser },
+  }, null, 2), { mode: 0o600 });
+  return config_file;
 }
 
 function cpuSeconds(pid: number | undefined): number | null {

@@ -10,11 +10,16 @@ import { printJson } from '../shared/print.js';
 import { root_directory } from './place.js';
 import { tableText, thisMachine, writeReport, type Report } from './report.js';
 import { runnable, type RunnableRow } from './row.js';
+import { growthLedger } from './rows/growth-ledger.js';
+import { idleCost } from './rows/idle-cost.js';
 import { liveSnapshot } from './rows/live-snapshot.js';
 import { logCatchUp, logUsers } from './rows/log-catch-up.js';
+import { logGrowth } from './rows/log-growth.js';
 import { logMemory } from './rows/log-memory.js';
 import { logRotated } from './rows/log-rotated.js';
 import { replacedDesign } from './rows/replaced-design.js';
+import { rewardSplit } from './rows/reward-split.js';
+import { settleRound } from './rows/settle-round.js';
 import { shareFiles } from './rows/share-files.js';
 import { shareLive } from './rows/share-live.js';
 import { shareMemory } from './rows/share-memory.js';
@@ -23,21 +28,26 @@ import { snapshotMany } from './rows/snapshot-many.js';
 import { startUp } from './rows/start-up.js';
 import { usersDirectory } from './rows/users-directory.js';
 import { runRows } from './run-rows.js';
-import { chooseRows, parseSize, parseUsers } from './sizes.js';
+import { chooseRows, parseCount, parseSize, parseUsers } from './sizes.js';
 
 const rows: readonly RunnableRow[] = [
   runnable(logCatchUp),
   runnable(logUsers),
   runnable(logRotated),
+  runnable(logGrowth),
   runnable(logMemory),
-  runnable(shareTally),
-  runnable(shareMemory),
-  runnable(shareFiles),
-  runnable(shareLive),
   runnable(liveSnapshot),
   runnable(snapshotMany),
   runnable(usersDirectory),
   runnable(replacedDesign),
+  runnable(settleRound),
+  runnable(rewardSplit),
+  runnable(idleCost),
+  runnable(growthLedger),
+  runnable(shareTally),
+  runnable(shareMemory),
+  runnable(shareFiles),
+  runnable(shareLive),
   runnable(startUp),
 ];
 
@@ -46,6 +56,8 @@ const command = new Command('bench')
   .option('--rows <names>', `only these, with commas between: ${rows.map(({ name }) => name).join(', ')}`)
   .option('--size <bytes>', 'of the files that are read whole', '512M')
   .option('--users <number>', 'who have shares in them', '5000')
+  .option('--ledger-entries <number>', 'in the history of a filled ledger', '1000000')
+  .option('--blocks <number>', 'settled in it', '10000')
   .option('--seed <text>', 'the same seed gives the same input', 'bench')
   .option('--json', 'print JSON instead of a table', false)
   .configureOutput({ outputError: () => undefined })
@@ -56,6 +68,8 @@ interface Options {
   readonly rows?: string;
   readonly size: string;
   readonly users: string;
+  readonly ledgerEntries: string;
+  readonly blocks: string;
   readonly seed: string;
   readonly json: boolean;
 }
@@ -67,6 +81,8 @@ async function measure(options: Options): Promise<void> {
     rows: chooseRows(rows, options.rows),
     size_bytes: parseSize(options.size),
     users: parseUsers(options.users),
+    ledger_entries: parseCount('--ledger-entries', options.ledgerEntries, 10_000),
+    blocks: parseCount('--blocks', options.blocks, 100),
     seed: options.seed,
     stop,
     say,

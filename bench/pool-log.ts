@@ -19,19 +19,19 @@ export interface PoolLogPlan {
   readonly users: number;
   /** Noise lines between two passes over the users. */
   readonly noise_lines: number;
+  /** Mostly a block in ten minutes of a pool of 100,000 users. */
+  readonly bytes_a_block?: number;
   readonly random: Random;
 }
 
 /** A pool of 3,000 shares a second for a minute. */
 export const noise_lines_a_minute = 180_000;
 const minute_ms = 60_000;
-/** Of 100,000 users in ten minutes. */
-const bytes_a_block = 256 * 1024 * 1024;
 const start_ms = Date.UTC(2026, 10, 20, 9, 0, 0);
 const written_bytes = 4 * 1024 * 1024;
 
 export function writePoolLog(directory: string, plan: PoolLogPlan): PoolLog {
-  const { size_bytes, users, noise_lines, random } = plan;
+  const { size_bytes, users, noise_lines, random, bytes_a_block = 256 * 1024 * 1024 } = plan;
   mkdirSync(directory, { recursive: true });
   const path = join(directory, 'ckpool.log');
   const names = Array.from({ length: users }, (_, user) => nameOf(user, random));

@@ -42,6 +42,9 @@ export interface Bench {
   readonly directory: string;
   readonly size_bytes: number;
   readonly users: number;
+  /** How long the history of a filled ledger is. */
+  readonly ledger_entries: number;
+  readonly blocks: number;
   readonly random: Random;
   readonly stop: AbortSignal;
   readonly say: (text: string) => void;

@@ -11,6 +11,8 @@ export interface RunPlan {
   readonly rows: readonly RunnableRow[];
   readonly size_bytes: number;
   readonly users: number;
+  readonly ledger_entries: number;
+  readonly blocks: number;
   readonly seed: string;
   readonly stop: AbortSignal;
   readonly say: (text: string) => void;
@@ -40,6 +42,8 @@ async function runRow(row: RunnableRow, plan: RunPlan, directory: string): Promi
     directory,
     size_bytes: plan.size_bytes,
     users: plan.users,
+    ledger_entries: plan.ledger_entries,
+    blocks: plan.blocks,
     // Of the row's own, so that a row alone has the same input as among others.
     random: createRandom(`${plan.seed}/${row.name}`),
     stop: plan.stop,

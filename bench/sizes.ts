@@ -21,6 +21,15 @@ export function parseUsers(text: string): number {
   return Number(text);
 }
 
+/** How long a history is. @throws ConfigurationFault */
+export function parseCount(option: string, text: string, least: number): number {
+  const count = /^[1-9]\d{0,8}$/.test(text) ? Number(text) : 0;
+  if (count < least) {
+    throw new ConfigurationFault([`${option} ${JSON.stringify(text)} is no number from ${least} to 999999999.`]);
+  }
+  return count;
+}
+
 /** The rows named, in the order in which they stand. @throws ConfigurationFault at a name that is none. */
 export function chooseRows<Named extends { readonly name: string }>(
   rows: readonly Named[], text: string | undefined,

@@ -109,7 +109,8 @@ async function launch(place: Place, options: readonly string[]): Promise<ChildPr
   const log_file = join(place.directory, 'error.log');
   const child = spawn(place.server, [
     '--no-defaults', ...asRoot(),
-    `--datadir=${join(place.directory, 'data')}`, `--socket=${place.socket_path}`, `--log-error=${log_file}`,
+    // A server that starts removes what it takes for its own old temporary tables.
+    `--tmpdir=${place.directory}`, `--datadir=${join(place.directory, 'data')}`, `--socket=${place.socket_path}`, `--log-error=${log_file}`,
     `--pid-file=${join(place.directory, 'pid')}`, '--bind-address=127.0.0.1', `--port=${place.port}`,
     '--innodb-buffer-pool-size=32M', '--innodb-log-file-size=8M', '--key-buffer-size=1M',
     '--performance-schema=OFF', '--skip-name-resolve', ...options,

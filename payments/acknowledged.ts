@@ -5,7 +5,7 @@ import type { Knex } from 'knex';
 import { coinKey } from './core/coin-choice.js';
 import { coinbaseOfBlocks } from './edges/facts.js';
 import { resolvedDetails, resolvedSubjects } from './edges/incident-store.js';
-import { coinsOfTheLedger } from './edges/transaction-store.js';
+import { abandonedCoins } from './edges/transaction-store.js';
 
 /** The kind of incident: somebody else has spent a coin of ours. */
 export const foreign_spend = 'foreign_spend';
@@ -35,10 +35,6 @@ export async function acknowledgedSpends(knex: Knex): Promise<Acknowledged> {
  */
 export async function conflictedCoins(knex: Knex): Promise<Set<string>> {
   const told = (await resolvedDetails(knex, 'payout_conflicted')).join('\n');
-  const coins = await coinsOfTheLedger(knex);
-  return new Set(
-    [...coins]
-      .filter(([key, { live }]) => !live && told.includes(`${key} was spent`))
-      .map(([key]) => key),
-  );
+  if (told === '') return new Set();
+  return new Set([...await abandonedCoins(knex)].filter((key) => told.includes(`${key} was spent`)));
 }

@@ -1,7 +1,7 @@
 // What every move of the payments daemon is given, and the shapes by which daemon.ts, settling and paying
 // meet. Types only, besides `createWaits`, so that each side can be read and tested without the other.
 import type { Knex } from 'knex';
-import type { WalletNode } from '../shared/bitcoind/node.js';
+import type { ChainInfo, WalletNode } from '../shared/bitcoind/node.js';
 import type { Clock } from '../shared/clock.js';
 import type { Config } from '../shared/config.js';
 import type { Database, Lease } from '../shared/database/database.js';
@@ -22,8 +22,9 @@ export interface PaymentsContext {
 /**
  * One bounded move with at most one effect. 'progress': something was changed, ask again at once. 'idle':
  * there is nothing to do now. A failed call throws and has changed no state.
+ * `begun_at`: what the node said when the pass began, a moment ago; not given, a move asks for itself.
  */
-export type Move = (context: PaymentsContext) => Promise<'progress' | 'idle'>;
+export type Move = (context: PaymentsContext, begun_at?: ChainInfo) => Promise<'progress' | 'idle'>;
 
 export interface NamedMove {
   readonly name: string;

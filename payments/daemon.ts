@@ -1,6 +1,6 @@
 // The payments daemon as one `step()`: renew the lease, else act on one request, else the first move that has
 // something to do, in the order in which money flows:
-//   preflight → foreign spends → watch decided blocks → settle the next block → what paying has to do
+//   preflight → foreign spends → watch decided blocks → settle the next block → what paying has to do → keep sums
 // Each move is one effect, so a crash between any two of them is a crash that a test can make. A whole pass
 // that found nothing to do is repeated after `check_mature_period_ms`; until then only the lease and the
 // operators' requests are looked at.
@@ -10,6 +10,7 @@ import { lease_duration_ms, type DaemonLease } from '../shared/database/lease.js
 import type { NamedMove, PaymentsContext, RequestHandler } from './context.js';
 import { chainScan } from './edges/facts.js';
 import { watchForeignSpends } from './foreign-spends.js';
+import { createSumKeeper } from './keep-sums.js';
 import { watch } from './paying/watch.js';
 import { checkNode, rememberIdentity, requireSynced } from './preflight.js';
 import { actOnRequest } from './requests.js';
@@ -27,10 +28,12 @@ export interface PaymentsDaemonOptions {
 
 export function createPaymentsDaemon(context: PaymentsContext, options: PaymentsDaemonOptions): Daemon {
   const { clock, config } = context;
+  const watch_blocks = createBlockWatch();
   const moves: readonly NamedMove[] = [
-    { name: 'watch blocks', move: createBlockWatch() },
+    { name: 'watch blocks', move: watch_blocks },
     { name: 'settle', move: settle },
     ...options.paying,
+    { name: 'keep sums', move: createSumKeeper() },
   ];
   let renewed_at_ms = clock.monotonic_ms();
   let next_pass_ms = renewed_at_ms;
@@ -73,9 +76,9 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
   }
 
   async function pass(): Promise<'progress' | 'idle'> {
-    const { tip_hash } = await requireSynced(context);
+    const begun_at = await requireSynced(context);
     const scan = await chainScan(context.database.knex);
-    const to_look_at = `${tip_hash} ${scan?.complete?.hash ?? ''}`;
+    const to_look_at = `${begun_at.tip_hash} ${scan?.complete?.hash ?? ''}`;
     if (to_look_at !== looked_at) {
       if ((await rememberIdentity(context, await checkNode(context))) === 'progress') return 'progress';
       if ((await watchForeignSpends(context)) === 'progress') return 'progress';
@@ -83,10 +86,10 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
       if (scan) looked_at = to_look_at;
     }
     for (const { move } of moves) {
-      if ((await move(context)) !== 'progress') continue;
-      // A payout newly seen in the chain has change that a stranger may have spent: look before the
-      // next plan.
-      if (move === watch) looked_at = null;
+      if ((await move(context, begun_at)) !== 'progress') continue;
+      // A payout newly seen in the chain has change that a stranger may have spent, a block that is back in it a
+      // coin: look before the next plan.
+      if (move === watch || move === watch_blocks) looked_at = null;
       return 'progress';
     }
     next_pass_ms = clock.monotonic_ms() + config.check_mature_period_ms;

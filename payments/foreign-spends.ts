@@ -2,7 +2,7 @@
 // transaction that the ledger does not know? Then the database was restored from an older copy, or
 // somebody else pays from this wallet, and paying by this ledger could pay twice. An incident for each
 // stops paying until a person has looked. In order: ask the wallet for its coins, then the ledger for
-// the coins it has spent (so a spend of ours is always found there), then the node about each coin that
+// the coins that its payouts have left (so a spend of ours is always found there), then the node about each coin that
 // neither names. A coin that the chain still has, but an unknown transaction of the wallet wants to spend (the node
 // has forgotten it, and may be given it again), counts as spent. A silent node accuses nobody.
 import type { Knex } from 'knex';
@@ -13,9 +13,9 @@ import { conflictedCoins, foreign_spend } from './acknowledged.js';
 import { poolScript } from './chain-view.js';
 import type { PaymentsContext } from './context.js';
 import { coinKey } from './core/coin-choice.js';
-import { matureBlocks, type FactBlock } from './edges/facts.js';
+import { blocksWithCoins, type FactCoinbase } from './edges/facts.js';
 import { incidentSubjects, raiseIncident } from './edges/incident-store.js';
-import { changeOutputs, coinsOfTheLedger, knownTransaction } from './edges/transaction-store.js';
+import { coinsOfTheLedger, knownTransaction, unspentChange } from './edges/transaction-store.js';
 
 /** Consensus lets nobody spend a coinbase earlier. */
 const coinbase_depth = 100;
@@ -59,9 +59,9 @@ export async function foreignSpends(
   const { tip_height } = await node.chainInfo();
   if (tip_height < coinbase_depth) return [];
   const coins = await node.walletCoins();
-  const blocks = await matureBlocks(knex, blockHeight(tip_height - coinbase_depth));
-  const changes = await changeOutputs(knex);
-  const spent_by_us = await explainedCoins(knex);
+  const blocks = await blocksWithCoins(knex, blockHeight(tip_height - coinbase_depth));
+  const changes = await unspentChange(knex);
+  const spent_by_us = await explainedCoins(knex, [...blocks.map(({ coinbase_txid }) => coinbase_txid), ...changes.map(({ txid }) => txid)]);
   const pool_script = await poolScript(node, config);
 
   const accounted = amountsByTransaction([
@@ -109,10 +109,10 @@ function claimsOfTheWallet({ database: { knex }, node }: PaymentsContext): (key:
   return async (key) => (await (claims ??= read())).has(key);
 }
 
-/** Coins of live payouts, and those whose loss to somebody else was told with a payout that was released. */
-async function explainedCoins(knex: Knex): ReturnType<typeof coinsOfTheLedger> {
+/** Of these transactions coins of live payouts, and those whose loss to somebody else was told with a payout that was released. */
+async function explainedCoins(knex: Knex, txids: readonly string[]): ReturnType<typeof coinsOfTheLedger> {
   const conflicted = await conflictedCoins(knex);
-  const coins = await coinsOfTheLedger(knex);
+  const coins = await coinsOfTheLedger(knex, txids);
   return new Map([...coins].filter(([key, { live }]) => live || conflicted.has(key)));
 }
 
@@ -127,7 +127,7 @@ function amountsByTransaction(
 /** Only while the block is in the active chain does an output that is not there mean that it is spent. */
 async function spentOutput(
   node: PaymentsContext['node'],
-  block: FactBlock,
+  block: FactCoinbase,
   pool_script: string,
   spent_by_us: ReadonlyMap<string, unknown>,
   isClaimed: (key: string) => Promise<boolean>,

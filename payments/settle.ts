@@ -6,6 +6,7 @@
 // It never believes a node that is silent or catching up, never skips a block, and never settles disputed work
 // or a block whose counts accounting has still to decide.
 import type { Knex } from 'knex';
+import type { ChainInfo } from '../shared/bitcoind/node.js';
 import { timeText } from '../shared/database/database.js';
 import type { BlockHash } from '../shared/units.js';
 import {
@@ -26,13 +27,20 @@ import { cutForBlock, divideReward, orphanDecision } from './settlement.js';
 type Outcome = { readonly done: string } | { readonly raised: string } | { readonly waits: string };
 
 /** Decides the lowest undecided block. */
-export async function settle(context: PaymentsContext): Promise<'progress' | 'idle'> {
+export async function settle(context: PaymentsContext, begun_at?: ChainInfo): Promise<'progress' | 'idle'> {
   const [block] = await undecidedBlocks(context.database.knex, 1);
   if (!block) {
     context.waits.because('settle', null);
     return 'idle';
   }
-  return report(context, 'settle', block, await decide(context, block));
+  const immature = begun_at && immatureAt(begun_at, block, context.config.maturity);
+  return report(context, 'settle', block, immature ?? await decide(context, block));
+}
+
+/** Mostly a block has not matured since the pass began: nothing need be asked for it. null: it may be due. */
+function immatureAt({ tip_height, synced }: ChainInfo, { height }: FactBlock, maturity: number): Outcome | null {
+  const because = notDueBecause(height, maturity, { tip_height, synced, complete_height: height, complete_in_chain: true });
+  return because === null ? null : { waits: because };
 }
 
 /** The sentence why the lowest undecided block is not settled now; null when there is none or it is due. */

@@ -46,8 +46,8 @@ interface Comparison {
 /** A move with the memory of its last complete look. */
 export function createBlockWatch(): Move {
   let verified: Verified | null = null;
-  return async (context) => {
-    const look = await context.node.chainInfo();
+  return async (context, begun_at) => {
+    const look = begun_at ?? await context.node.chainInfo();
     if (!look.synced) return 'idle';
     const same_tip = verified?.tip_hash === look.tip_hash;
     const unmoved = verified !== null

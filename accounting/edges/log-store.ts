@@ -3,7 +3,7 @@
 // whoever else tries, and a crash leaves either all of it or none.
 import type { Knex } from 'knex';
 import { smallInteger, timeText, type Database, type Lease } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/many-rows.js';
+import { inOrderOf, insertRows, rowsOfEach } from '../../shared/database/many-rows.js';
 import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import type { LogPosition } from '../../shared/units.js';
@@ -128,17 +128,19 @@ async function writeReading(
     .insert({ log_position: reading.position.toString(), kind: reading.kind, read_at: now });
   const reading_id = smallInteger(id);
   const idOf = await withIds(transaction, [...reading.counts.keys()], known);
-  const rows = [...reading.counts].flatMap(([name, read]) => {
-    const user_id = idOf(name);
-    // A user without a row has no counter either: nothing to remember about a file that is not there.
-    if (user_id === undefined) return [];
-    return [[reading_id, user_id, 'counter' in read ? read.counter : null] as const];
-  });
-  rows.sort((one, other) => one[1] - other[1]);
+  const names = [...reading.counts.keys()];
+  const ids = names.map((name) => idOf(name) ?? no_id);
   await insertRows(transaction, {
     table: 'share_reading_counts', columns: ['reading_id', 'user_id', 'counter'],
-  }, rows);
+  }, rowsOfEach(inOrderOf(ids), (index) => {
+    const read = reading.counts.get(names[index]!)!;
+    // A user without a row has no counter either: nothing to remember about a file that is not there.
+    if (ids[index] === no_id) return null;
+    return [reading_id, ids[index]!, 'counter' in read ? read.counter : null];
+  }));
 }
+
+const no_id = -1;
 
 /** Disputed rises are compared with the share logs later (core/share-counts.ts). */
 async function addDisputed(

@@ -3,7 +3,7 @@
 // cursor or the request that it came from. A row once written is never changed here.
 import type { Knex } from 'knex';
 import { smallInteger, timeText } from '../../shared/database/database.js';
-import { insertRows } from '../../shared/database/many-rows.js';
+import { inOrderOf, insertRows, rowsOfEach } from '../../shared/database/many-rows.js';
 import { invariant } from '../../shared/errors.js';
 import { shares, type LogPosition } from '../../shared/units.js';
 import { nameToBuffer } from '../../shared/username.js';
@@ -118,13 +118,15 @@ async function writeShareRows(
   rows: readonly SnapshotRow[], known: KnownId,
 ): Promise<void> {
   const idOf = await withIds(transaction, rows.map(({ user }) => user), known);
-  const values = rows.map(({ user, share_count, difference, disputed_difference }) => {
+  const ids = rows.map(({ user }) => {
     const user_id = idOf(user);
     invariant(user_id !== undefined, 'a user without a row has no shares');
-    return [snapshot_id, user_id, share_count, difference, disputed_difference] as const;
+    return user_id;
   });
-  values.sort((one, other) => one[1] - other[1]);
   await insertRows(transaction, {
     table, columns: ['snapshot_id', 'user_id', 'share_count', 'difference', 'disputed_difference'],
-  }, values);
+  }, rowsOfEach(inOrderOf(ids), (index) => {
+    const { share_count, difference, disputed_difference } = rows[index]!;
+    return [snapshot_id, ids[index]!, share_count, difference, disputed_difference];
+  }));
 }

@@ -2,7 +2,7 @@
 // fenced already, and never one of their own: counts without their cursor would be counted twice.
 import type { Knex } from 'knex';
 import { smallInteger } from '../../shared/database/database.js';
-import { insertRows, literal } from '../../shared/database/many-rows.js';
+import { insertRows, literal, rowsOfEach } from '../../shared/database/many-rows.js';
 import { inBatches, rowsOf } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
@@ -25,7 +25,7 @@ export async function addUsers(
 ): Promise<Map<NameBytes, number>> {
   await insertRows(
     transaction, { table: 'users', columns: ['name', ...counts], present: { key: 'name', update: 'nothing' } },
-    names.map((name) => [nameToBuffer(name), 0, 0, 0, 0]),
+    rowsOfEach(names, (name) => [nameToBuffer(name), 0, 0, 0, 0]),
   );
   return userIds(transaction, names);
 }
@@ -36,7 +36,7 @@ export async function writeCounts(
 ): Promise<void> {
   await insertRows(
     transaction, { table: 'users', columns: ['id', 'name', ...counts], present: { key: 'id', update: counts } },
-    changed.map((user) => {
+    rowsOfEach(changed, (user) => {
       const id = user.id ?? ids.get(user.name);
       invariant(id !== undefined, 'a user without a row has no counts');
       const { name, counter, ledger_count, snapshot_count, disputed_count } = user;
@@ -65,7 +65,7 @@ export async function settleCounts(transaction: Knex.Transaction, risen: readonl
   }
 }
 
-/** Names without a row are left out. */
+/** Names without a row are left out. The names are the same strings as those asked for: there may be many. */
 export async function userIds(
   transaction: Knex.Transaction,
   names: readonly NameBytes[],
@@ -75,7 +75,11 @@ export async function userIds(
     const list = batch.map((name) => literal(nameToBuffer(name))).join(',');
     const rows = await rowsOf<{ id: unknown; name: Buffer }>(
       transaction, `SELECT id, name FROM users WHERE name IN (${list})`);
-    for (const row of rows) ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id));
+    const asked = new Map(batch.map((name) => [name, name]));
+    for (const row of rows) {
+      const name = row.name.toString('latin1') as NameBytes;
+      ids.set(asked.get(name) ?? name, smallInteger(row.id));
+    }
   }
   return ids;
 }

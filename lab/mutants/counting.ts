@@ -134,8 +134,8 @@ export const counting: readonly Mutant[] = [
     name: 'names-decoded-as-text',
     harm: 'A user whose name is not UTF-8 has no row of his own under his name, and no pay.',
     file: 'accounting/edges/user-rows.ts',
-    find: "ids.set(row.name.toString('latin1') as NameBytes, smallInteger(row.id))",
-    replacement: "ids.set(row.name.toString('utf8') as NameBytes, smallInteger(row.id))",
+    find: "const name = row.name.toString('latin1') as NameBytes;",
+    replacement: "const name = row.name.toString('utf8') as NameBytes;",
     catchers: [tests('accounting/read-log.test.ts', 'names')],
   },
   {

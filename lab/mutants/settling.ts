@@ -154,8 +154,8 @@ export const settling: readonly Mutant[] = [
     name: 'remainder-by-order-of-users',
     harm: 'Who gets the last satoshi depends on the order of rows: nobody can compute the split again.',
     file: 'payments/core/reward-split.ts',
-    find: 'return chosen.concat(byHash(tied, work, block).slice(0, missing));',
-    replacement: 'return chosen.concat(tied.slice(0, missing));',
+    find: 'return [...chosen, ...smallestHashes(tied, missing, work, block)];',
+    replacement: 'return [...chosen, ...tied.slice(0, missing)];',
     catchers: [tests('payments/core/reward-split.test.ts')],
   },
   {

@@ -2,8 +2,9 @@
 import { chain } from './chain.js';
 import { counting } from './counting.js';
 import { foundations } from './foundations.js';
+import { kept_sums } from './kept-sums.js';
 import type { Mutant } from './mutant.js';
 import { payouts } from './paying.js';
 import { settling } from './settling.js';
 
-export const mutants: readonly Mutant[] = [...counting, ...chain, ...settling, ...payouts, ...foundations];
+export const mutants: readonly Mutant[] = [...counting, ...chain, ...settling, ...payouts, ...kept_sums, ...foundations];

@@ -96,6 +96,25 @@ export function createCommitChecks(raw: () => Sqlite.Database): CommitChecks {
     return booked === promised ? [] : [`${String(booked)} satoshis are booked as reserved, ${String(promised)} are promised`];
   }
 
+  function keptSums(): string[] {
+    const { event_id, decided_block_id } = one('SELECT event_id, decided_block_id FROM ledger_sums');
+    if (event_id === seen.summed && decided_block_id === seen.decided) return [];
+    seen.summed = event_id as bigint;
+    seen.decided = decided_block_id as bigint;
+    const wrong = all(`SELECT e.user_id AS id FROM (
+        SELECT user_id, sum(amount_sats) AS earned, sum(iif(account = 'miner', amount_sats, 0)) AS balance,
+          sum(iif(account = 'reserved', amount_sats, 0)) AS reserved, sum(iif(account = 'paid', amount_sats, 0)) AS paid
+        FROM ledger_entries WHERE user_id IS NOT NULL AND event_id <= ? GROUP BY user_id) AS e
+      LEFT JOIN user_sums AS k ON k.user_id = e.user_id AND k.earned_sats = e.earned AND k.balance_sats = e.balance
+        AND k.reserved_sats = e.reserved AND k.paid_sats = e.paid WHERE k.user_id IS NULL`, event_id);
+    const open = all(`SELECT b.id AS id FROM blocks AS b LEFT JOIN rounds AS r ON r.block_hash = b.hash
+      WHERE b.id <= ? AND r.id IS NULL`, decided_block_id);
+    return [
+      ...wrong.map((row) => `what is kept of user ${String(row['id'])} is not the sum of the entries`),
+      ...open.map((row) => `block ${String(row['id'])} counts as decided and is not`),
+    ];
+  }
+
   function users(): string[] {
     return all('SELECT id, ledger_count AS n FROM users').flatMap((row) => {
       const before = seen.work.get(row['id'] as bigint) ?? 0n;
@@ -121,7 +140,7 @@ export function createCommitChecks(raw: () => Sqlite.Database): CommitChecks {
 
   return {
     look: () => [
-      ...growth(), ...ledger(), ...unaccepted(), ...promises(), ...users(), ...snapshots(), ...reading(),
+      ...growth(), ...ledger(), ...unaccepted(), ...promises(), ...keptSums(), ...users(), ...snapshots(), ...reading(),
       ...moves('payout_batches', batch_moves, seen.batches), ...moves('rounds', round_moves, seen.rounds),
     ],
     get decided_otherwise() { return decided_otherwise; },
@@ -133,6 +152,6 @@ export function createCommitChecks(raw: () => Sqlite.Database): CommitChecks {
 }
 
 const fresh = () => ({
-  counts: new Map<string, bigint>(), event: 0n, snapshot: 0n, position: 0n,
+  counts: new Map<string, bigint>(), event: 0n, snapshot: 0n, position: 0n, summed: -1n, decided: -1n,
   batches: new Map<bigint, string>(), rounds: new Map<bigint, string>(), work: new Map<bigint, bigint>(),
 });

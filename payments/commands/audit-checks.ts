@@ -8,6 +8,7 @@ import { cutViolations, roundViolations } from '../core/audit-rounds.js';
 import { differencesIn, isBaseline } from '../edges/facts.js';
 import { accountBalances, minerBalances, roundEntries, unbalancedEvents } from '../edges/ledger-store.js';
 import { allRounds, type Round } from '../edges/round-store.js';
+import { wrongSums } from '../edges/sums-store.js';
 
 const shown_max = 5;
 
@@ -77,6 +78,10 @@ async function eventsSumToZero(knex: Knex): Finding {
   return verdict(violations, 'every event and all of them together sum to zero');
 }
 
+async function keptSumsAreTheLedgers(knex: Knex): Finding {
+  return verdict(await wrongSums(knex), 'what is kept of each user and account is the sum of its entries');
+}
+
 async function usersAddUp(knex: Knex): Finding {
   const users = await minerBalances(knex);
   const violations = users
@@ -115,6 +120,7 @@ export const factsAndLedgerChecks: readonly AuditCheck[] = [
     run: inOneView(roundsDivideTheirRewards),
   },
   { name: 'ledger events sum to zero', run: inOneView(eventsSumToZero) },
+  { name: 'kept sums equal the ledger', run: inOneView(keptSumsAreTheLedgers) },
   { name: 'every user adds up', run: inOneView(usersAddUp) },
   { name: 'no balance is negative', run: inOneView(nothingIsNegative) },
 ];

@@ -6,7 +6,7 @@ import { satoshis, type Satoshis } from '../../shared/units.js';
 import { printable } from '../../shared/username.js';
 import type { PaymentsContext } from '../context.js';
 import { payoutAddresses, type PayoutAddress } from '../edges/address-store.js';
-import { allUsers } from '../edges/facts.js';
+import { allUsers, type User } from '../edges/facts.js';
 import { minerBalances } from '../edges/ledger-store.js';
 import { usersInHeldBatches } from '../edges/overview.js';
 import { withPayments } from './open.js';
@@ -24,18 +24,20 @@ export interface BalanceLine {
   readonly state: BalanceState;
 }
 
-/** Every user that accounting knows, with or without money, by name. */
+/** Every user that accounting knows, with or without money, by name; or the line of one. */
 export async function balanceLines(
-  { database, config }: Pick<PaymentsContext, 'database' | 'config'>,
+  { database, config }: Pick<PaymentsContext, 'database' | 'config'>, only?: User,
 ): Promise<BalanceLine[]> {
   return database.snapshot(async (transaction) => {
-    const addresses = await payoutAddresses(transaction);
+    const addresses = await payoutAddresses(transaction, only?.user_id);
     const held = await usersInHeldBatches(transaction);
-    const sums = new Map((await minerBalances(transaction)).map((sum) => [sum.user_id, sum]));
+    // Of one user: those who share the output script as well.
+    const users = only && [only.user_id, ...addresses.keys()];
+    const sums = new Map((await minerBalances(transaction, users)).map((sum) => [sum.user_id, sum]));
     const balanceOf = (user_id: number): Satoshis => sums.get(user_id)?.balance_sats ?? satoshis(0n);
     const perScript = balancePerScript(addresses, balanceOf);
     const coins = (amount: Satoshis | undefined): string => formatCoins(amount ?? satoshis(0n));
-    return (await allUsers(transaction)).map(({ user_id, name }): BalanceLine => {
+    return (only ? [only] : await allUsers(transaction)).map(({ user_id, name }): BalanceLine => {
       const sum = sums.get(user_id);
       const address = addresses.get(user_id);
       const owed = address?.script ? perScript.get(address.script) ?? satoshis(0n) : balanceOf(user_id);

@@ -11,7 +11,7 @@ import {
   balanceChanges, differencesOfUser, payoutsOfUser, type UserDifference, type UserEntry,
 } from '../edges/explanation.js';
 import { userNamed, type User } from '../edges/facts.js';
-import { allRounds, nextRoundStart, type Round } from '../edges/round-store.js';
+import { nextRoundStart, roundsNamed, roundsWith, type Round } from '../edges/round-store.js';
 import { balanceLines, type BalanceLine } from './balances.js';
 import { withPayments } from './open.js';
 
@@ -74,16 +74,16 @@ export async function explainUser(
   block: string | null,
 ): Promise<Explanation> {
   const { knex } = context.database;
-  const line = (await balanceLines(context)).find((one) => one.user === printable(user.name));
+  const [line] = await balanceLines(context, user);
   if (!line) throw new ConfigurationFault([`There is no user ${printable(user.name)}.`]);
   const differences = await differencesOfUser(knex, user.user_id);
   const changes = await balanceChanges(knex, user.user_id);
-  const decided = await allRounds(knex);
   const cut = await nextRoundStart(knex);
-  const wanted = decided.filter(
-    ({ height, block_hash }) => block === null || block === String(height) || block === block_hash,
-  );
-  const rounds = wanted.map((round) => roundOfUser(round, differences, changes));
+  const changed = changesByRound(changes);
+  const wanted = block !== null ? await roundsNamed(knex, block) : await roundsWith(
+    knex, [...changed.keys()].filter((id) => id !== null), differences.map(({ place }) => place));
+  const worked = differencesByRound(wanted, differences);
+  const rounds = wanted.map((round) => roundOfUser(round, worked.get(round.id) ?? [], changed.get(round.id) ?? []));
   return {
     ...line,
     rounds:
@@ -111,15 +111,41 @@ export async function explainUser(
   };
 }
 
+/** Both in the order of places: one walk along the two, however long they are. */
+function differencesByRound(
+  rounds: readonly Round[], differences: readonly UserDifference[],
+): ReadonlyMap<number, readonly UserDifference[]> {
+  const by_place = rounds.filter(({ cut_from, cut_to }) => cut_to > cut_from)
+    .sort((left, right) => (left.cut_from < right.cut_from ? -1 : 1));
+  const found = new Map<number, readonly UserDifference[]>();
+  let next = 0;
+  for (const { id, cut_from, cut_to } of by_place) {
+    while (next < differences.length && differences[next]!.place <= cut_from) next += 1;
+    const first = next;
+    while (next < differences.length && differences[next]!.place <= cut_to) next += 1;
+    found.set(id, differences.slice(first, next));
+  }
+  return found;
+}
+
+function changesByRound(changes: readonly UserEntry[]): ReadonlyMap<number | null, readonly UserEntry[]> {
+  const found = new Map<number | null, UserEntry[]>();
+  for (const change of changes) {
+    const known = found.get(change.round_id);
+    if (known) known.push(change);
+    else found.set(change.round_id, [change]);
+  }
+  return found;
+}
+
+/** `own`: the user's differences in the round; `of_round`: what its events posted to the user. */
 function roundOfUser(
   round: Round,
-  differences: readonly UserDifference[],
-  changes: readonly UserEntry[],
+  own: readonly UserDifference[],
+  of_round: readonly UserEntry[],
 ): RoundOfUser {
-  const own = differences.filter(({ place }) => place > round.cut_from && place <= round.cut_to);
   const worked = sum(own.map(counted));
   const divided = round.reward_sats - round.pool_fee_sats + round.carried_in_sats;
-  const of_round = changes.filter(({ round_id }) => round_id === round.id);
   const credit = of_round.find(({ kind }) => kind === 'settle')?.amount_sats ?? satoshis(0n);
   const part =
     round.round_shares > 0n && round.state !== 'orphaned' ? (divided * worked) / round.round_shares : 0n;

@@ -7,13 +7,14 @@ import { satoshis } from '../../shared/units.js';
 import { lookAtChain } from '../chain-view.js';
 import type { PaymentsContext } from '../context.js';
 import { unaccepted_states } from '../core/payout-state.js';
+import { undecidedBlocks } from '../edges/facts.js';
 import { openIncidents } from '../edges/incident-store.js';
 import { accountBalances } from '../edges/ledger-store.js';
 import { batchesInFlight, oldestUnpaidCredit } from '../edges/overview.js';
+import { countRounds } from '../edges/round-store.js';
 import { nextBatch } from '../paying/next-batch.js';
 import { whyPayingStopped } from '../paying/plan.js';
 import { whySettlingWaits } from '../settle.js';
-import { blockLines } from './blocks.js';
 import { withPayments } from './open.js';
 
 const isoTime = (at_ms: number): string => new Date(at_ms).toISOString();
@@ -25,8 +26,9 @@ export async function statusOfPayments(context: PaymentsContext) {
   const wallet = await node.balances();
   const oldest = await oldestUnpaidCredit(database.knex);
   const in_flight = await batchesInFlight(database.knex);
-  const blocks: Record<string, number> = { immature: 0, credited: 0, orphaned: 0, lost: 0 };
-  for (const { state } of await blockLines(context)) blocks[state] = (blocks[state] ?? 0) + 1;
+  const blocks: Record<string, number> = await database.snapshot(async (transaction) => ({
+    immature: (await undecidedBlocks(transaction)).length, ...(await countRounds(transaction)),
+  }));
   return {
     chain: {
       tip_height: look.tip_height,

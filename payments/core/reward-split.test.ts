@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blockHash, satoshis, shares } from '../../shared/units.js';
@@ -57,6 +58,18 @@ describe('the split of a reward', () => {
         const before = credits[index - 1];
         if (before && before.shares < credit.shares) expect(before.amount_sats <= credit.amount_sats).toBe(true);
       });
+    }));
+  });
+
+  it('gives what is left over between equal fractions to the smallest hashes of block and name, as anybody can compute', () => {
+    fc.assert(fc.property(fc.integer({ min: 2, max: 300 }), fc.bigInt({ min: 1n, max: 299n }), (users, left) => {
+      const work = Array.from({ length: users }, (_, index) => user(index, 5n));
+      const amount = satoshis(BigInt(users) * 7n + (left % BigInt(users)));
+      const hashOf = ({ name }: ShareOfRound) => createHash('sha256').update(Buffer.from(block, 'hex')).update(name).digest('hex');
+      const lucky = [...work].sort((one, other) => (hashOf(one) < hashOf(other) ? -1 : 1))
+        .slice(0, Number(left % BigInt(users))).map(({ user_id }) => user_id);
+      const given = splitReward(amount, work, block).filter(({ amount_sats }) => amount_sats === 8n).map(({ user_id }) => user_id);
+      expect(new Set(given)).toEqual(new Set(lucky));
     }));
   });
 

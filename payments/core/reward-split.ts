@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { invariant } from '../../shared/errors.js';
 import { satoshis, type BlockHash, type Satoshis, type Shares } from '../../shared/units.js';
-import { nameToBuffer, type NameBytes } from '../../shared/username.js';
+import type { NameBytes } from '../../shared/username.js';
 
 const millionth = 1_000_000n;
 
@@ -68,19 +68,25 @@ function largestFractions(
   });
   const missing = count - chosen.length;
   if (missing === tied.length) return [...chosen, ...tied];
-  return chosen.concat(byHash(tied, work, block).slice(0, missing));
+  return [...chosen, ...smallestHashes(tied, missing, work, block)];
 }
 
-function byHash(tied: readonly number[], work: readonly ShareOfRound[], block: BlockHash): number[] {
-  const prefix = Buffer.from(block, 'hex');
-  const keyed = tied.map((index) => {
-    const name = work[index]?.name;
-    const key = createHash('sha256')
-      .update(prefix)
-      .update(name === undefined ? '' : nameToBuffer(name))
-      .digest('hex');
-    return { index, key };
-  });
-  keyed.sort((left, right) => (left.key < right.key ? -1 : 1));
-  return keyed.map(({ index }) => index);
+/** Hex digits of a hash that a float holds exactly; where they are equal the whole hash is looked at. */
+const head_digits = 13;
+
+/** The `count` of these indexes with the smallest hashes. */
+function smallestHashes(
+  tied: readonly number[], count: number, work: readonly ShareOfRound[], block: BlockHash,
+): number[] {
+  const hashOf = (index: number): string => tieHash(block, work[index]?.name);
+  const heads = Float64Array.from(tied, (index) => parseInt(hashOf(index).slice(0, head_digits), 16));
+  const last = heads.slice().sort()[count - 1] ?? 0;
+  const below = tied.filter((_, at) => (heads[at] ?? 0) < last);
+  const equal = tied.filter((_, at) => heads[at] === last);
+  if (equal.length > 1) equal.sort((left, right) => (hashOf(left) < hashOf(right) ? -1 : 1));
+  return [...below, ...equal.slice(0, count - below.length)];
+}
+
+function tieHash(block: BlockHash, name: NameBytes | undefined): string {
+  return createHash('sha256').update(block, 'hex').update(name ?? '', 'latin1').digest('hex');
 }

@@ -51,10 +51,14 @@ export async function recordAddress(
     .onConflict('user_id').merge();
 }
 
-/** Every name that was checked, by user id. */
-export async function payoutAddresses(knex: Knex): Promise<Map<number, PayoutAddress>> {
-  const rows = await knex('payout_addresses').join('users', 'users.id', 'payout_addresses.user_id')
-    .select<Record<string, unknown>[]>('payout_addresses.*', 'users.name');
+/** Every name that was checked, by user id; or those that are paid to the same script as that user. */
+export async function payoutAddresses(knex: Knex, like_user_id?: number): Promise<Map<number, PayoutAddress>> {
+  const query = knex('payout_addresses').join('users', 'users.id', 'payout_addresses.user_id');
+  if (like_user_id !== undefined) {
+    void query.where((alike) => void alike.where('payout_addresses.user_id', like_user_id)
+      .orWhere('payout_addresses.script', knex('payout_addresses').where({ user_id: like_user_id }).select('script')));
+  }
+  const rows = await query.select<Record<string, unknown>[]>('payout_addresses.*', 'users.name');
   return new Map(rows.map((row) => {
     const user_id = smallInteger(row.user_id);
     return [user_id, {

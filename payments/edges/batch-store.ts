@@ -13,6 +13,7 @@ import {
   nextState, unaccepted_states, type BatchEvent, type BatchState, type HeldFrom,
 } from '../core/payout-state.js';
 import { balancesOf, postEvent } from './ledger-store.js';
+import { forgetSpentCoins } from './sums-store.js';
 
 export interface Batch {
   readonly id: number;
@@ -99,6 +100,7 @@ export async function changeState(
   const changed = await transaction('payout_batches').where({ id: batch.id, state: batch.state })
     .update({ state, state_at: now, held_from: null, held_reason: null });
   invariant(changed === 1, `Batch ${batch.id} was not ${batch.state} any more; nothing was changed.`);
+  if (batch.state === 'final') await forgetSpentCoins(transaction);
 }
 
 /** Sets a batch aside for a person. */

@@ -58,7 +58,7 @@ export async function balanceChanges(knex: Knex, user_id: number): Promise<UserE
   const rows = await knex('ledger_entries')
     .join('ledger_events', 'ledger_events.id', 'ledger_entries.event_id')
     .where({ user_id, account: 'miner' })
-    .orderBy('ledger_entries.id')
+    .orderBy('ledger_entries.event_id')
     .select<Record<string, unknown>[]>(
       'ledger_events.*',
       'ledger_entries.event_id',

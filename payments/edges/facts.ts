@@ -2,6 +2,7 @@
 // in bigint here, never in SQL, where SQLite would overflow.
 import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
+import { inBatches } from '../../shared/database/rows.js';
 import {
   blockHash, blockHeight, place, satoshis, shares, transactionId, type BlockHash,
   type BlockHeight, type Place, type Satoshis, type TransactionId,
@@ -21,6 +22,8 @@ export interface FactBlock {
   readonly counts_undecided: boolean;
   readonly found_at_ms: number;
 }
+
+export type FactCoinbase = Pick<FactBlock, 'hash' | 'height' | 'coinbase_txid' | 'reward_sats'>;
 
 type BlockRow = Record<
   'hash' | 'height' | 'coinbase_txid' | 'reward_sats' | 'snapshot_id' | 'place' | 'header_at',
@@ -50,6 +53,8 @@ export async function undecidedBlocks(knex: Knex, limit?: number): Promise<FactB
   const query = blocksWithPlace(knex)
     .leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
     .whereNull('rounds.id')
+    // Up to there all are decided, and a decided block stays so: only what was found later is looked through.
+    .where('blocks.id', '>', knex('ledger_sums').where('ledger_sums.id', 1).select('decided_block_id'))
     .orderBy('blocks.height')
     .orderByRaw('case when cuts.place is null then 1 else 0 end')
     .orderBy('cuts.place')
@@ -63,23 +68,36 @@ export async function factBlock(knex: Knex, hash: BlockHash): Promise<FactBlock 
   return row ? blockOfRow(row) : null;
 }
 
-/** Blocks up to this height, whatever became of them, lowest first. */
-export async function matureBlocks(knex: Knex, up_to: BlockHeight): Promise<FactBlock[]> {
-  const rows = await blocksWithPlace(knex).where('blocks.height', '<=', up_to)
-    .orderBy(['blocks.height', 'blocks.hash']) as BlockRow[];
-  return rows.map(blockOfRow);
+/**
+ * Blocks up to this height of whose coinbase some is left by the payouts of the ledger, lowest first. Those that were
+ * decided not to stand in the active chain have no coins there; when one returns it is decided anew.
+ */
+export async function blocksWithCoins(knex: Knex, up_to: BlockHeight): Promise<FactCoinbase[]> {
+  const rows = await knex('blocks').leftJoin('rounds', 'rounds.block_hash', 'blocks.hash')
+    .where('blocks.height', '<=', up_to)
+    .where('blocks.id', '>', knex('ledger_sums').where('ledger_sums.id', 1).select('spent_block_id'))
+    .where((standing) => void standing.whereNull('rounds.id').orWhere('rounds.state', 'credited'))
+    .where('blocks.reward_sats', '>', knex('payout_inputs').whereRaw('payout_inputs.txid = blocks.coinbase_txid')
+      .where('payout_inputs.live', 1).select(knex.raw('coalesce(sum(payout_inputs.amount_sats), 0)')))
+    .orderBy(['blocks.height', 'blocks.hash'])
+    .select<BlockRow[]>('blocks.hash', 'blocks.height', 'blocks.coinbase_txid', 'blocks.reward_sats');
+  return rows.map(({ hash, height, coinbase_txid, reward_sats }) => ({
+    hash: blockHash(String(hash)),
+    height: blockHeight(smallInteger(height)),
+    coinbase_txid: transactionId(String(coinbase_txid)),
+    reward_sats: satoshis(integer(reward_sats)),
+  }));
 }
 
 /** Coinbase transactions of the pool's blocks with these hashes; what is no hash of one is left out. */
 export async function coinbaseOfBlocks(knex: Knex, hashes: ReadonlySet<string>): Promise<Set<string>> {
   if (hashes.size === 0) return new Set();
-  const rows = await knex('blocks').select<{ hash: unknown; coinbase_txid: unknown }[]>(
-    'hash',
-    'coinbase_txid',
-  );
-  return new Set(
-    rows.filter(({ hash }) => hashes.has(String(hash))).map(({ coinbase_txid }) => String(coinbase_txid)),
-  );
+  const found = new Set<string>();
+  for (const some of inBatches([...hashes])) {
+    const rows = await knex('blocks').whereIn('hash', some).select<{ coinbase_txid: unknown }[]>('coinbase_txid');
+    for (const { coinbase_txid } of rows) found.add(String(coinbase_txid));
+  }
+  return found;
 }
 
 export interface ChainScan {

@@ -3,14 +3,16 @@
 // deletes; a balance is always a sum of entries.
 import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
+import { insertRows } from '../../shared/database/many-rows.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
 import { nameFromBuffer, type NameBytes } from '../../shared/username.js';
 import {
   balancedEntries, type LedgerAccount, type LedgerEntry, type LedgerEventKind,
 } from '../core/ledger.js';
+import { keptTo, sumsOfAccounts, sumsOfUsers, user_sum_columns } from './sums-store.js';
 
-/** Rows in one INSERT: SQLite bounds the parts of a compound statement, MySQL the bytes of a packet. */
-const rows_per_insert = 200;
+/** Ids in one question: no engine takes any number of them. */
+const users_at_once = 200;
 
 export interface LedgerEvent {
   readonly kind: LedgerEventKind;
@@ -42,15 +44,10 @@ export async function postEvent(transaction: Knex.Transaction, event: LedgerEven
     occurred_at,
   });
   const event_id = smallInteger(inserted);
-  const rows = entries.map(({ account, user_id, amount_sats }) => ({
-    event_id,
-    account,
-    user_id,
-    amount_sats,
-  }));
-  for (let start = 0; start < rows.length; start += rows_per_insert) {
-    await transaction('ledger_entries').insert(rows.slice(start, start + rows_per_insert));
-  }
+  await insertRows(
+    transaction, { table: 'ledger_entries', columns: ['event_id', 'account', 'user_id', 'amount_sats'] },
+    entries.map(({ account, user_id, amount_sats }) => [event_id, { word: account }, user_id, amount_sats]),
+  );
 }
 
 export interface MinerBalance {
@@ -64,49 +61,35 @@ export interface MinerBalance {
   readonly reserved_sats: Satoshis;
 }
 
-interface UserSum {
-  readonly user_id: unknown;
-  readonly account: LedgerAccount;
-  readonly kind: LedgerEventKind;
-  readonly total: unknown;
+/** Every user with a ledger entry (of these), by user id. A user's sum of satoshis stays far below 2^63. */
+export async function minerBalances(knex: Knex, user_ids?: readonly number[]): Promise<MinerBalance[]> {
+  const later = sumsOfUsers(knex, keptTo(knex));
+  if (user_ids !== undefined) void later.whereIn('entry.user_id', user_ids);
+  const query = withSums(knex, later).orderBy('users.id').select('users.id', 'users.name')
+    .select(user_sum_columns.map((name) => knex.raw(`coalesce(kept.${name}, 0) + coalesce(later.${name}, 0) AS ${name}`)));
+  if (user_ids !== undefined) void query.whereIn('users.id', user_ids);
+  const rows = await query as Record<string, unknown>[];
+  return rows.map((row) => ({
+    user_id: smallInteger(row.id),
+    name: nameFromBuffer(row.name as Uint8Array),
+    balance_sats: satoshis(integer(row.balance_sats)),
+    earned_sats: satoshis(integer(row.earned_sats)),
+    paid_sats: satoshis(integer(row.paid_sats)),
+    network_fee_sats: satoshis(integer(row.network_fee_sats)),
+    reserved_sats: satoshis(integer(row.reserved_sats)),
+  }));
 }
 
-/** Every user with a ledger entry, by user id. A user's sum of satoshis stays far below 2^63. */
-export async function minerBalances(knex: Knex): Promise<MinerBalance[]> {
-  const sums = await knex('ledger_entries')
-    .join('ledger_events', 'ledger_events.id', 'ledger_entries.event_id')
-    .whereNotNull('ledger_entries.user_id')
-    .groupBy('ledger_entries.user_id', 'ledger_entries.account', 'ledger_events.kind')
-    .select('ledger_entries.user_id', 'ledger_entries.account', 'ledger_events.kind')
-    .sum({ total: 'ledger_entries.amount_sats' }) as unknown as UserSum[];
-  const users = await knex('users')
-    .whereIn('id', knex('ledger_entries').whereNotNull('user_id').distinct('user_id'))
-    .orderBy('id')
-    .select<{ id: unknown; name: Uint8Array }[]>('id', 'name');
-  const byUser = new Map<number, UserSum[]>();
-  for (const sum of sums) {
-    const user_id = smallInteger(sum.user_id);
-    const known = byUser.get(user_id);
-    if (known) known.push(sum);
-    else byUser.set(user_id, [sum]);
-  }
-  return users.map((user) => {
-    const user_id = smallInteger(user.id);
-    return { user_id, name: nameFromBuffer(user.name), ...accountsOf(byUser.get(user_id) ?? []) };
-  });
-}
+/** The ids of users with a balance above zero. */
+export const owedUsers = (knex: Knex): Knex.QueryBuilder => withSums(knex, sumsOfUsers(knex, keptTo(knex)))
+  .whereRaw('coalesce(kept.balance_sats, 0) + coalesce(later.balance_sats, 0) > 0')
+  .select('users.id AS user_id');
 
-function accountsOf(sums: readonly UserSum[]): Omit<MinerBalance, 'user_id' | 'name'> {
-  const total = (wanted: (sum: UserSum) => boolean): Satoshis =>
-    satoshis(sums.filter(wanted).reduce((sum, row) => sum + integer(row.total), 0n));
-  return {
-    balance_sats: total((sum) => sum.account === 'miner'),
-    earned_sats: total((sum) => sum.account === 'miner' && (sum.kind === 'settle' || sum.kind === 'reverse')),
-    paid_sats: total((sum) => sum.account === 'paid'),
-    network_fee_sats: total((sum) => sum.account === 'network_fee'),
-    reserved_sats: total((sum) => sum.account === 'reserved'),
-  };
-}
+/** Users with a ledger entry, their kept sums beside those of what came later. */
+const withSums = (knex: Knex, later: Knex.QueryBuilder): Knex.QueryBuilder => knex('users')
+  .leftJoin('user_sums AS kept', 'kept.user_id', 'users.id')
+  .leftJoin(later.as('later'), 'later.user_id', 'users.id')
+  .where((either) => void either.whereNotNull('kept.user_id').orWhereNotNull('later.user_id'));
 
 /** The balance of each account over all users and the pool itself; an account without entries is zero. */
 export async function accountBalances(knex: Knex): Promise<Record<LedgerAccount, Satoshis>> {
@@ -115,18 +98,21 @@ export async function accountBalances(knex: Knex): Promise<Record<LedgerAccount,
     coinbase: none, miner: none, reserved: none, paid: none,
     network_fee: none, pool_fee: none, carry: none, orphan_loss: none,
   };
-  const sums = await knex('ledger_entries').groupBy('account').select('account')
-    .sum({ total: 'amount_sats' }) as unknown as { account: LedgerAccount; total: unknown }[];
-  for (const { account, total } of sums) balances[account] = satoshis(integer(total));
+  const rows = await knex('account_sums').select('account', 'total_sats')
+    .unionAll([sumsOfAccounts(knex, keptTo(knex))]) as { account: LedgerAccount; total_sats: unknown }[];
+  for (const { account, total_sats } of rows) balances[account] = satoshis(balances[account] + integer(total_sats));
   return balances;
 }
 
-/** What each of these users is owed now; a user without entries is left out. */
+/**
+ * What each of these users is owed now, by their entries alone; a user without entries is left out. Whatever is kept
+ * besides, a payout is promised by this.
+ */
 export async function balancesOf(knex: Knex, user_ids: readonly number[]): Promise<Map<number, Satoshis>> {
   const balances = new Map<number, Satoshis>();
-  for (let start = 0; start < user_ids.length; start += rows_per_insert) {
+  for (let start = 0; start < user_ids.length; start += users_at_once) {
     const sums = await knex('ledger_entries').where('account', 'miner')
-      .whereIn('user_id', user_ids.slice(start, start + rows_per_insert))
+      .whereIn('user_id', user_ids.slice(start, start + users_at_once))
       .groupBy('user_id').select('user_id')
       .sum({ total: 'amount_sats' }) as unknown as { user_id: unknown; total: unknown }[];
     for (const { user_id, total } of sums) balances.set(smallInteger(user_id), satoshis(integer(total)));
@@ -160,6 +146,12 @@ export async function roundLedger(knex: Knex, round_id: number): Promise<RoundLe
     events: events.length, event_id: smallInteger(latest.id),
     settled: await roundEntries(knex, round_id), net: balancedEntries(entries),
   };
+}
+
+/** 0 before the first. */
+export async function lastEventId(knex: Knex): Promise<number> {
+  const [row] = await knex('ledger_events').max<{ id: unknown }[]>({ id: 'id' });
+  return smallInteger(row?.id ?? 0);
 }
 
 /** The event by which a batch was promised. */

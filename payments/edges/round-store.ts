@@ -2,6 +2,7 @@
 // a compare-and-set that must hit one row.
 import type { Knex } from 'knex';
 import { integer, smallInteger, timeFromText } from '../../shared/database/database.js';
+import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import {
   blockHash, blockHeight, place, satoshis, shares, transactionId, type BlockHash,
@@ -10,6 +11,7 @@ import {
 import type { RoundState } from '../core/block-state.js';
 import { roundStart, type Cut } from '../core/round.js';
 import { baselinePlace } from './facts.js';
+import { forgetSpentCoins } from './sums-store.js';
 
 export interface RoundDecision extends Cut {
   readonly block_hash: BlockHash;
@@ -54,6 +56,7 @@ export async function creditOrphan(
     .where({ id: round_id, state: 'orphaned', block_hash, height })
     .update(decided);
   invariant(changed === 1, `Round ${round_id} was no longer orphaned when it was to be credited.`);
+  await forgetSpentCoins(transaction);
 }
 
 /** @throws InvariantBroken when the round is not in state `from`. */
@@ -62,6 +65,7 @@ export async function changeRoundState(
 ): Promise<void> {
   const changed = await transaction('rounds').where({ id: round_id, state: from }).update({ state: to });
   invariant(changed === 1, `Round ${round_id} was no longer ${from} when it was to become ${to}.`);
+  if (to === 'credited') await forgetSpentCoins(transaction);
 }
 
 /** Where the next round starts: after everything cut so far, or at the baseline. */
@@ -72,7 +76,8 @@ export async function nextRoundStart(knex: Knex): Promise<Place> {
   return roundStart({
     highest_cut: highest_cut === null ? null : place(integer(highest_cut)),
     work_was_cut: cut !== undefined,
-    baseline: await baselinePlace(knex),
+    // From then on a baseline moves nothing, and looking for one means looking through all snapshots.
+    baseline: cut === undefined ? await baselinePlace(knex) : null,
   });
 }
 
@@ -96,6 +101,46 @@ export async function roundsAfter(knex: Knex, round_id: number): Promise<Round[]
 /** All decided blocks, lowest first. */
 export async function allRounds(knex: Knex): Promise<Round[]> {
   return (await knex('rounds').orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+}
+
+/** How many blocks came to which end. */
+export async function countRounds(knex: Knex): Promise<Record<RoundState, number>> {
+  const counts = { credited: 0, orphaned: 0, lost: 0 };
+  const rows = await knex('rounds').groupBy('state').select('state')
+    .count({ blocks: '*' }) as unknown as { state: RoundState; blocks: unknown }[];
+  for (const { state, blocks } of rows) counts[state] = smallInteger(blocks);
+  return counts;
+}
+
+/** Rounds that a height or a whole hash names. */
+export async function roundsNamed(knex: Knex, block: string): Promise<Round[]> {
+  const named = /^(0|[1-9]\d{0,9})$/.test(block) ? { height: Number(block) } : { block_hash: block };
+  return (await knex('rounds').where(named).orderBy(['height', 'id']) as RoundRow[]).map(roundOfRow);
+}
+
+/** Rounds with these ids, and those to which these places belong, lowest first. */
+export async function roundsWith(knex: Knex, ids: readonly number[], places: readonly Place[]): Promise<Round[]> {
+  const wanted = new Set([...ids, ...(await roundsOfPlaces(knex, places))]);
+  const rows: RoundRow[] = [];
+  for (const some of inBatches([...wanted])) rows.push(...await knex('rounds').whereIn('id', some) as RoundRow[]);
+  return rows.map(roundOfRow).sort((left, right) => left.height - right.height || left.id - right.id);
+}
+
+/** Mostly a round ends where work was cut, and is found by its end; what was cut in its middle is looked for alone. */
+async function roundsOfPlaces(knex: Knex, places: readonly Place[]): Promise<number[]> {
+  const found = new Map<bigint, number>();
+  for (const some of inBatches(places)) {
+    const rows = await knex('rounds').whereIn('cut_to', some).whereRaw('cut_to > cut_from')
+      .select<{ id: unknown; cut_to: unknown }[]>('id', 'cut_to');
+    for (const { id, cut_to } of rows) found.set(integer(cut_to), smallInteger(id));
+  }
+  for (const at of places) {
+    if (found.has(at)) continue;
+    const row = await knex('rounds').where('cut_to', '>', at).orderBy(['cut_to', 'cut_from'])
+      .first<{ id: unknown; cut_from: unknown } | undefined>('id', 'cut_from');
+    if (row && integer(row.cut_from) < at) found.set(at, smallInteger(row.id));
+  }
+  return [...found.values()];
 }
 
 /** Lowest first. */

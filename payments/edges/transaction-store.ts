@@ -3,6 +3,7 @@
 // transaction of ours at most, by unique key.
 import type { Knex } from 'knex';
 import { integer, smallInteger } from '../../shared/database/database.js';
+import { inBatches } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import {
   blockHash, blockHeight, satoshis, transactionId, type BlockHash, type BlockHeight, type Satoshis,
@@ -119,24 +120,33 @@ export async function freeCoins(transaction: Knex.Transaction, stored: PayoutTra
   await transaction('payout_inputs').where({ transaction_id: stored.id }).update({ live: null });
 }
 
-/** Coins that a live transaction of ours spends or has spent, by `coinKey`. */
-export async function promisedCoins(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('payout_inputs')
-    .where({ live: 1 })
-    .select<Record<string, unknown>[]>('txid', 'output_index');
+/** The rows that name one of these in `column`, asked for a handful at a time; undefined: all rows. */
+async function rowsNaming(
+  query: () => Knex.QueryBuilder, column: string, names: readonly (string | number)[] | undefined,
+): Promise<Record<string, unknown>[]> {
+  if (names === undefined) return await query() as Record<string, unknown>[];
+  const rows: Record<string, unknown>[] = [];
+  for (const some of inBatches(names)) rows.push(...await query().whereIn(column, some) as Record<string, unknown>[]);
+  return rows;
+}
+
+/** Coins (of these transactions) that a live transaction of ours spends or has spent, by `coinKey`. */
+export async function promisedCoins(knex: Knex, txids?: readonly string[]): Promise<Set<string>> {
+  const rows = await rowsNaming(
+    () => knex('payout_inputs').where({ live: 1 }).select('txid', 'output_index'), 'txid', txids);
   return new Set(
     rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.output_index) })),
   );
 }
 
 /**
- * Every coin that a transaction of the ledger was made to spend, by `coinKey`, and whether it may still be.
+ * Coins of these transactions that one of the ledger was made to spend, by `coinKey`, and whether it may still be.
  */
 export async function coinsOfTheLedger(
-  knex: Knex,
+  knex: Knex, txids: readonly string[],
 ): Promise<Map<string, PayoutInput & { readonly live: boolean }>> {
-  const rows = await knex('payout_inputs').orderBy('transaction_id')
-    .select<Record<string, unknown>[]>('txid', 'output_index', 'amount_sats', 'live');
+  const rows = await rowsNaming(() => knex('payout_inputs').orderBy('transaction_id')
+    .select('txid', 'output_index', 'amount_sats', 'live'), 'txid', txids);
   return new Map(rows.map((row) => {
     const coin = {
       txid: transactionId(String(row.txid)),
@@ -147,14 +157,34 @@ export async function coinsOfTheLedger(
   }));
 }
 
+/** Coins of transactions that were given up and of no other that may be in the chain, by `coinKey`. */
+export async function abandonedCoins(knex: Knex): Promise<Set<string>> {
+  const rows = await knex('payout_inputs').whereNull('live')
+    .whereNotExists(knex('payout_inputs AS again').select(knex.raw('1')).where('again.live', 1)
+      .whereRaw('again.txid = payout_inputs.txid').whereRaw('again.output_index = payout_inputs.output_index'))
+    .select<Record<string, unknown>[]>('txid', 'output_index');
+  return new Set(rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.output_index) })));
+}
+
 /** Change of every transaction that may be in the chain. */
-export async function changeOutputs(knex: Knex): Promise<PayoutInput[]> {
-  const rows = await knex('payout_transactions')
+export const changeOutputs = (knex: Knex): Promise<PayoutInput[]> => changeOf(knex, (rows) => rows);
+
+/** The same, without what a live transaction of ours spends. */
+export const unspentChange = (knex: Knex): Promise<PayoutInput[]> => changeOf(knex, (rows) => rows.whereNotExists(
+  knex('payout_inputs').select(knex.raw('1')).where('payout_inputs.live', 1)
+    .whereRaw('payout_inputs.txid = payout_transactions.txid')
+    .whereRaw('payout_inputs.output_index = payout_transactions.change_index'),
+));
+
+async function changeOf(
+  knex: Knex, which: (rows: Knex.QueryBuilder) => Knex.QueryBuilder,
+): Promise<PayoutInput[]> {
+  const rows = await which(knex('payout_transactions')
     .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
     .whereNot('payout_batches.state', 'released')
     .whereNotNull('change_index')
     .orderBy('payout_transactions.id')
-    .select<Record<string, unknown>[]>('txid', 'change_index', 'change_sats');
+    .select('payout_transactions.txid', 'change_index', 'change_sats')) as Record<string, unknown>[];
   return rows.map((row) => ({
     txid: transactionId(String(row.txid)),
     index: smallInteger(row.change_index),
@@ -162,23 +192,22 @@ export async function changeOutputs(knex: Knex): Promise<PayoutInput[]> {
   }));
 }
 
-/** Change outputs of confirmed and final payouts, by `coinKey`. */
-export async function ownChange(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('payout_transactions')
+/** Change outputs of confirmed and final payouts (these), by `coinKey`. */
+export async function ownChange(knex: Knex, txids?: readonly string[]): Promise<Set<string>> {
+  const rows = await rowsNaming(() => knex('payout_transactions')
     .join('payout_batches', 'payout_batches.id', 'payout_transactions.batch_id')
     .whereIn('payout_batches.state', ['confirmed', 'final'])
     .whereNotNull('change_index')
-    .select<Record<string, unknown>[]>('txid', 'change_index');
+    .select('txid', 'change_index'), 'txid', txids);
   return new Set(
     rows.map((row) => coinKey({ txid: String(row.txid), index: smallInteger(row.change_index) })),
   );
 }
 
-/** Coinbase transactions of credited rounds: the pool's income. */
-export async function creditedCoinbases(knex: Knex): Promise<Set<string>> {
-  const rows = await knex('rounds')
-    .where({ state: 'credited' })
-    .select<{ coinbase_txid: unknown }[]>('coinbase_txid');
+/** Coinbase transactions of credited rounds (those among these): the pool's income. */
+export async function creditedCoinbases(knex: Knex, txids?: readonly string[]): Promise<Set<string>> {
+  const rows = await rowsNaming(
+    () => knex('rounds').where({ state: 'credited' }).select('coinbase_txid'), 'coinbase_txid', txids);
   return new Set(rows.map(({ coinbase_txid }) => String(coinbase_txid)));
 }
 
@@ -198,10 +227,8 @@ async function transactions(
   const rows = await which(knex('payout_transactions').orderBy('id')) as Record<string, unknown>[];
   const ids = rows.map((row) => smallInteger(row.id));
   const inputs = new Map<number, PayoutInput[]>(ids.map((id) => [id, []]));
-  const of_all = knex('payout_inputs').orderBy(['txid', 'output_index']);
-  for (const row of (await (ids.length === 1
-    ? of_all.where('transaction_id', ids[0])
-    : of_all)) as Record<string, unknown>[]) {
+  const query = () => knex('payout_inputs').orderBy(['txid', 'output_index']);
+  for (const row of await rowsNaming(query, 'transaction_id', ids)) {
     inputs.get(smallInteger(row.transaction_id))?.push({
       txid: transactionId(String(row.txid)),
       index: smallInteger(row.output_index),

@@ -191,7 +191,7 @@ async function amountOfOwnCoin(
 ): Promise<Satoshis | null> {
   const change = (await changeOutputs(knex)).find((one) => coinKey(one) === coinKey(coin));
   if (change) return change.amount;
-  if (!(await creditedCoinbases(knex)).has(coin.txid)) return null;
+  if (!(await creditedCoinbases(knex, [coin.txid])).has(coin.txid)) return null;
   const round = await roundOfCoinbase(knex, coin.txid);
   const block = round && await node.blockWithCoinbase(round.block_hash);
   const script = await poolScript(node, config);

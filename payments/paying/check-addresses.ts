@@ -7,6 +7,7 @@ import { poolScript } from '../chain-view.js';
 import type { PaymentsContext } from '../context.js';
 import { addressText, decideAddress, type AddressDecision } from '../core/payout-address.js';
 import { recordAddress, usersToCheck, type NamedUser } from '../edges/address-store.js';
+import { planAnew } from './plan.js';
 
 const names_at_once = 20;
 const ask_again_after_ms = 24 * 60 * 60 * 1000;
@@ -25,6 +26,7 @@ export async function checkAddresses(context: PaymentsContext): Promise<'progres
       await recordAddress(transaction, user.user_id, decision, timeText(now_ms));
     }
   });
+  planAnew(context);
   for (const { user, decision } of decided) {
     if (decision.state === 'quarantined') {
       log.warn('a name cannot be paid; its balance is kept', {

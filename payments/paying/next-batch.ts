@@ -1,5 +1,6 @@
 // What the next batch would be, from balances, addresses, coins and fee: read only, the same for the command
 // `plan`, for the move that reserves it and for the one that prepares it.
+import type { Knex } from 'knex';
 import type { PaymentsContext } from '../context.js';
 import { poolScript } from '../chain-view.js';
 import { satoshis, type Satoshis } from '../../shared/units.js';
@@ -8,7 +9,7 @@ import { chooseFeeRate } from '../core/network-fee.js';
 import { draftPayout, type Draft, type DraftTerms } from '../core/payout-draft.js';
 import { planPayouts, type Payee, type Waiting } from '../core/payout-plan.js';
 import { payoutAddresses, type PayoutAddress } from '../edges/address-store.js';
-import { accountBalances, minerBalances } from '../edges/ledger-store.js';
+import { minerBalances, poolBalance } from '../edges/ledger-store.js';
 import { creditedCoinbases, ownChange, poolFeesUnderway, promisedCoins } from '../edges/transaction-store.js';
 
 /** The node estimates a fee to be confirmed within so many blocks. */
@@ -32,13 +33,18 @@ export async function paymentTerms(
   });
   if ('postponed' in fee) return fee;
   const pool_script = await poolScript(node, config);
-  const pool_fee = (await accountBalances(knex)).pool_fee - await poolFeesUnderway(knex);
   return {
     coins: await spendableCoins(context, pool_script),
     pool_script, network_fee_from, relay_fee_rate,
     fee_rate: fee.rate,
-    pool_fee_sats: satoshis(pool_fee > 0n ? pool_fee : 0n),
+    pool_fee_sats: network_fee_from === 'pool' ? await freePoolFee(knex) : satoshis(0n),
   };
+}
+
+/** What the pool's fee account can pay with: by its entries, less what signed payouts will take from it. */
+async function freePoolFee(knex: Knex): Promise<Satoshis> {
+  const pool_fee = (await poolBalance(knex, 'pool_fee')) - (await poolFeesUnderway(knex));
+  return satoshis(pool_fee > 0n ? pool_fee : 0n);
 }
 
 /** The coins that payments may spend now, oldest first. Whatever else the wallet holds is never touched. */
@@ -46,13 +52,15 @@ export async function spendableCoins(
   { database: { knex }, node }: PaymentsContext,
   pool_script: string,
 ): Promise<Coin[]> {
+  const coins = await node.walletCoins();
+  const txids = [...new Set(coins.map(({ txid }) => txid))];
   const known = {
     pool_script,
-    coinbases: await creditedCoinbases(knex),
-    own_change: await ownChange(knex),
-    promised: await promisedCoins(knex),
+    coinbases: await creditedCoinbases(knex, txids),
+    own_change: await ownChange(knex, txids),
+    promised: await promisedCoins(knex, txids),
   };
-  return oldestFirst((await node.walletCoins()).filter((coin) => isOurs(coin, known)));
+  return oldestFirst(coins.filter((coin) => isOurs(coin, known)));
 }
 
 export interface NextBatch {

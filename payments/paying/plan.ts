@@ -7,7 +7,17 @@ import type { PaymentsContext } from '../context.js';
 import { unaccepted_states } from '../core/payout-state.js';
 import { batchesIn, reserveBatch } from '../edges/batch-store.js';
 import { payingStopped } from '../edges/incident-store.js';
+import { lastEventId } from '../edges/ledger-store.js';
 import { nextBatch, type NextBatch } from './next-batch.js';
+
+/**
+ * After which event of the ledger nobody reached the minimum. Balances change with events alone, and what may be paid
+ * with the names' answers (`planAnew`): until then it need not be read again who has what.
+ */
+const nobody_after = new WeakMap<PaymentsContext, number>();
+
+/** A name that could not be paid can be now. */
+export const planAnew = (context: PaymentsContext): void => { nobody_after.delete(context); };
 
 export async function plan(context: PaymentsContext): Promise<'progress' | 'idle'> {
   const { config, database, lease, clock, log, waits } = context;
@@ -15,13 +25,16 @@ export async function plan(context: PaymentsContext): Promise<'progress' | 'idle
     waits.because('plan', sentence);
     return 'idle';
   };
+  const event_id = await lastEventId(database.knex);
+  const nobody = nobody_after.get(context) === event_id;
   // What holds up an unaccepted batch is said by the move that is at work on it.
-  if ((await batchesIn(database.knex, unaccepted_states)).length > 0) return wait(null);
+  if (!nobody && (await batchesIn(database.knex, unaccepted_states)).length > 0) return wait(null);
   const incident = await incidentInTheWay(context);
   if (incident !== null) return wait(incident);
-
+  if (nobody) return wait(null);
   const next = await nextBatch(context);
   const { draft } = next;
+  if (draft === null && next.fee_rate === null && next.postponed === null) nobody_after.set(context, event_id);
   if (draft === null) return wait(whyNobody(next));
   const stopped = await whyPayingStopped(context);
   if (stopped !== null) return wait(stopped);

@@ -18,7 +18,8 @@ const accounting_tables = [
 ];
 const payments_tables = [
   'payments_lease', 'settings', 'rounds', 'ledger_events', 'ledger_entries', 'payout_addresses', 'payout_batches',
-  'payouts', 'payout_transactions', 'payout_inputs', 'payment_incidents', 'payment_outcomes',
+  'payouts', 'payout_transactions', 'payout_inputs', 'payment_incidents', 'payment_outcomes', 'ledger_sums', 'user_sums',
+  'account_sums',
 ];
 
 describe('the logins of grants.sql', () => {

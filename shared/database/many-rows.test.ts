@@ -57,6 +57,6 @@ forEachDatabase('many rows in one statement', (open) => {
   });
 });
 
-test.each<[unknown]>([['text'], ["0' OR '1"], [1.5], [NaN], [2 ** 53], [undefined], [true], [{}]])('%s is no value: nothing that would have to be escaped', (value) => {
+test.each<[unknown]>([['text'], ["0' OR '1"], [1.5], [NaN], [2 ** 53], [undefined], [true], [{}], [{ word: 'Word' }], [{ word: "a' OR 'a" }], [{ word: '' }]])('%s is no value: nothing that would have to be escaped', (value) => {
   expect(() => literal(value as Value)).toThrow(RangeError);
 });

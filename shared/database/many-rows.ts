@@ -1,10 +1,15 @@
-// A long INSERT at the speed of the engine: one statement of many rows, its values as text. Only whole numbers, NULL
-// and bytes can be values, and bytes are written as hex digits, so that there is nothing to escape and nothing to
-// get wrong. For a handful of rows, and for any other value, use knex.
+// A long INSERT at the speed of the engine: one statement of many rows, its values as text. Only whole numbers, NULL,
+// bytes and plain words of ours can be values, and bytes are written as hex digits, so that there is nothing to escape
+// and nothing to get wrong. For a handful of rows, and for any other value, use knex.
 import type { Knex } from 'knex';
 
+/** A lower-case word of ours, such as the name of an account. Text as such is no value: it might come from outside. */
+export interface Word {
+  readonly word: string;
+}
+
 /** Buffer: a name or other bytes. */
-export type Value = bigint | number | null | Buffer;
+export type Value = bigint | number | null | Buffer | Word;
 
 export interface Insertion {
   readonly table: string;
@@ -38,6 +43,20 @@ export async function insertRows(
   if (text !== '') await transaction.raw(text + tail);
 }
 
+/** The places of these keys in rising order, so that the engine adds rows at its end. */
+export const inOrderOf = (keys: readonly number[]): Uint32Array =>
+  Uint32Array.from(keys, (_, index) => index).sort((one, other) => keys[one]! - keys[other]!);
+
+/** One row at a time: a hundred thousand at once would be more memory than all else. */
+export function* rowsOfEach<Item>(
+  items: Iterable<Item>, rowOf: (item: Item) => readonly Value[] | null,
+): Generator<readonly Value[]> {
+  for (const item of items) {
+    const row = rowOf(item);
+    if (row !== null) yield row;
+  }
+}
+
 const onDuplicate = ({ update }: NonNullable<Insertion['present']>): string => (update === 'nothing' ? ''
   : ` ON DUPLICATE KEY UPDATE ${update.map((column) => `${column} = VALUES(${column})`).join(', ')}`);
 
@@ -50,5 +69,6 @@ export function literal(value: Value | undefined): string {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   if (value === null) return 'NULL';
   if (Buffer.isBuffer(value)) return `X'${value.toString('hex')}'`;
-  throw new RangeError(`no whole number, bytes or NULL: ${typeof value}`);
+  if (typeof value === 'object' && typeof value.word === 'string' && /^[a-z_]+$/.test(value.word)) return `'${value.word}'`;
+  throw new RangeError(`no whole number, plain word, bytes or NULL: ${typeof value}`);
 }

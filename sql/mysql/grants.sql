@@ -51,6 +51,10 @@ GRANT INSERT, UPDATE (network_fee_sats, state) ON `pool_base`.`payouts` TO 'pool
 GRANT INSERT, UPDATE (confirmed_height, confirmed_hash)
   ON `pool_base`.`payout_transactions` TO 'pool_payments'@'localhost';
 GRANT INSERT, UPDATE (live) ON `pool_base`.`payout_inputs` TO 'pool_payments'@'localhost';
+-- Sums of the ledger, for speed; the ledger itself is what counts.
+GRANT UPDATE (event_id, decided_block_id, spent_block_id) ON `pool_base`.`ledger_sums` TO 'pool_payments'@'localhost';
+GRANT INSERT, UPDATE ON `pool_base`.`user_sums` TO 'pool_payments'@'localhost';
+GRANT INSERT, UPDATE ON `pool_base`.`account_sums` TO 'pool_payments'@'localhost';
 GRANT INSERT, UPDATE ON `pool_base`.`payment_incidents` TO 'pool_payments'@'localhost';
 -- Payments: rows that are only added to.
 GRANT INSERT ON `pool_base`.`settings` TO 'pool_payments'@'localhost';
