@@ -5,6 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { bringSums, type SumsReach } from '../payments/edges/sums-store.js';
 import type { Database } from '../shared/database/database.js';
+import { rowsOf } from '../shared/database/rows.js';
 import { writeBlocks } from './payment-facts.js';
 
 export interface History {
@@ -32,6 +33,9 @@ const reward_sats = 5_000_000_000;
 const fee_sats = 50_000_000;
 const network_fee_sats = 1;
 const blocks_at_once = 2_000;
+const dirty_pages_max = 100;
+const flush_look_ms = 250;
+const flush_looks_max = 240;
 
 /** Blocks 1 to `blocks`; users are there. An event's id tells what it is: 100 × height, and 1 or 2 more for payouts. */
 export async function writeHistory(
@@ -51,8 +55,18 @@ export async function writeHistory(
     });
     if (to % (10 * blocks_at_once) === 0) say(`${to} of ${history.blocks} blocks are written`);
   }
-  // What the server has still to do for what was written is not the daemon's.
-  await wait(1_000);
+  await writtenOut(database, stop);
+}
+
+/** What the server has still to do for what was written is not the daemon's: its pages go to disk first. */
+async function writtenOut({ knex }: Database, stop: AbortSignal): Promise<void> {
+  await knex.raw('SET GLOBAL innodb_max_dirty_pages_pct = 0');
+  for (let looks = 0; looks < flush_looks_max; looks += 1) {
+    const [row] = await rowsOf<{ Value: string }>(knex, "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'");
+    if (Number(row?.Value) < dirty_pages_max) break;
+    await wait(flush_look_ms, undefined, { signal: stop });
+  }
+  await knex.raw('SET GLOBAL innodb_max_dirty_pages_pct = DEFAULT');
 }
 
 /** After a tenth block all coinbases up to it are spent. */

@@ -10,7 +10,6 @@ import { startAccounting, type DaemonProcess } from './daemon-process.js';
 import type { Bench } from './row.js';
 import { openMigrated } from './share-pool.js';
 
-const poll_ms = 1;
 const patience_ms = 120_000;
 /** The server's own defaults; tests take less. */
 const server_options = ['--innodb-buffer-pool-size=128M', '--innodb-log-file-size=96M'];
@@ -23,7 +22,7 @@ export interface LivePool {
   /** A pass, until it is counted. */
   countPass(): Promise<void>;
   /** A block line, until its snapshot is committed: how long that took. At most one look too late. */
-  blockToSnapshot(): Promise<Snapshot>;
+  blockToSnapshot(poll_ms?: number): Promise<Snapshot>;
 }
 
 export interface Snapshot {
@@ -56,7 +55,7 @@ export async function startLivePool(bench: Bench, server: PrivateMariadb, users:
     }, 20);
   }
 
-  async function blockToSnapshot(): Promise<Snapshot> {
+  async function blockToSnapshot(poll_ms = 1): Promise<Snapshot> {
     const started_ms = performance.now();
     const position = pool.solve();
     const id = await until(async () => {

@@ -2,8 +2,8 @@
 // fenced already, and never one of their own: counts without their cursor would be counted twice.
 import type { Knex } from 'knex';
 import { smallInteger } from '../../shared/database/database.js';
-import { insertRows, rowsOfEach } from '../../shared/database/many-rows.js';
-import { inBatches } from '../../shared/database/rows.js';
+import { insertRows, literal, rowsOfEach } from '../../shared/database/many-rows.js';
+import { inBatches, rowsOf } from '../../shared/database/rows.js';
 import { invariant } from '../../shared/errors.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { UserCount } from '../core/stretch.js';
@@ -13,7 +13,8 @@ export type KnownId = (name: NameBytes) => number | undefined;
 
 const counts = ['counter', 'ledger_count', 'snapshot_count', 'disputed_count'] as const;
 /** Of users that are settled by one statement: from a thousand on MariaDB plans a list in a slower way. */
-const settled_at_once = 900;
+const settled_by_list = 900;
+const settled_by_range = 10_000;
 /** How many rows may be passed over for each that changes before a list of ids is faster than their range. */
 const range_sparsity_max = 4;
 
@@ -49,13 +50,18 @@ export async function writeCounts(
  * latest snapshot. The counts are at hand in their rows, so that only the ids are told.
  */
 export async function settleCounts(transaction: Knex.Transaction, risen: readonly number[]): Promise<void> {
-  for (const ids of inBatches([...risen].sort((one, other) => one - other), settled_at_once)) {
+  const users = transaction('users').where('ledger_count', '>', transaction.ref('snapshot_count'));
+  const settle = async (those: typeof users, expected: number): Promise<void> => {
+    const hit = await those.update({ snapshot_count: transaction.ref('ledger_count'), disputed_count: 0 });
+    invariant(hit === expected, `${expected} users rose since the latest snapshot, but ${hit} by the database`);
+  };
+  for (const ids of inBatches([...risen].sort((one, other) => one - other), settled_by_range)) {
     const [first = 0, last = 0] = [ids[0], ids.at(-1)];
-    const rows = transaction('users').where('ledger_count', '>', transaction.ref('snapshot_count'));
-    if (last - first < range_sparsity_max * ids.length) rows.whereBetween('id', [first, last]);
-    else rows.whereIn('id', ids);
-    const hit = await rows.update({ snapshot_count: transaction.ref('ledger_count'), disputed_count: 0 });
-    invariant(hit === ids.length, `${ids.length} users rose since the latest snapshot, but ${hit} by the database`);
+    if (last - first < range_sparsity_max * ids.length) {
+      await settle(users.clone().whereBetween('id', [first, last]), ids.length);
+      continue;
+    }
+    for (const list of inBatches(ids, settled_by_list)) await settle(users.clone().whereIn('id', list), list.length);
   }
 }
 
@@ -66,9 +72,9 @@ export async function userIds(
 ): Promise<Map<NameBytes, number>> {
   const ids = new Map<NameBytes, number>();
   for (const batch of inBatches(names)) {
-    const rows = await transaction<{ id: unknown; name: Buffer }>('users')
-      .whereIn('name', batch.map((name) => nameToBuffer(name)))
-      .select('id', 'name');
+    const list = batch.map((name) => literal(nameToBuffer(name))).join(',');
+    const rows = await rowsOf<{ id: unknown; name: Buffer }>(
+      transaction, `SELECT id, name FROM users WHERE name IN (${list})`);
     const asked = new Map(batch.map((name) => [name, name]));
     for (const row of rows) {
       const name = row.name.toString('latin1') as NameBytes;

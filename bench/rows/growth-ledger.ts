@@ -21,8 +21,8 @@ import { serveStillNode, still_pool_address, type StillNode } from '../still-nod
 const repetitions = 15;
 const command_repetitions = 5;
 const maturity = 100;
-/** Room for the history, as an operator would give it. */
-const server_options = ['--innodb-buffer-pool-size=1G', '--innodb-log-file-size=256M'];
+/** Room for the history, as an operator would give it: it is taken as it is needed. */
+const server_options = ['--innodb-buffer-pool-size=6G', '--innodb-log-file-size=512M'];
 
 interface Ledger {
   readonly settings: DatabaseSettings;

@@ -10,9 +10,9 @@ import type { Row } from '../row.js';
 import { median } from '../side-by-side.js';
 
 const users = 1_000;
-const rounds = 5;
+const rounds = 3;
 /** Not counted: compilers warm up. */
-const first_rounds = 10;
+const first_rounds = 20;
 const poll_period_ms = 20_000;
 
 export const replacedDesign: Row<PrivateMariadb> = {
