@@ -10,7 +10,7 @@ import { scanLog } from './core/log-line.js';
 import { applyStretch, type StretchLine, type StretchOutcome, type StretchState, type UserCount } from './core/stretch.js';
 import type { LogFiles, LogPart, StoredCursor } from './edges/log-files.js';
 import { wholeLines } from './edges/log-plain.js';
-import { readWindow, type LogPiece } from './log-piece.js';
+import { piece_limits, readWindow, type LogPiece, type PieceLimits } from './log-piece.js';
 
 const seconds = fc.integer({ min: 10, max: 11 });
 const names = ['anna', 'bea', '1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2', 'odd name', 'a:{b', 'c\\x', 'nobody', 'n'.repeat(128)];
@@ -59,7 +59,10 @@ const situation = fc.record({
   readings: fc.tuple(...names.map(() => fc.option(reading, { freq: 5 }))),
   counters: fc.tuple(...names.map(() => fc.constantFrom(0n, 0n, 4n, 2n ** 54n))),
   seen: fc.boolean(),
-  piece_bytes: fc.integer({ min: 600, max: 3_000 }),
+  limits: fc.record({
+    read_bytes: fc.integer({ min: 600, max: 3_000 }), piece_bytes: fc.integer({ min: 600, max: 9_000 }),
+    piece_lines: fc.integer({ min: 1, max: 30 }),
+  }),
 });
 
 const userOf = (name: string, counter: bigint): UserCount => ({
@@ -77,13 +80,12 @@ describe('a window of the log', () => {
       one.counters.forEach((counter, index) => {
         if (counter > 0n) users.set(names[index] as NameBytes, userOf(names[index]!, counter));
       });
-      const state = { users, risen: new Set(users.keys()), login_seen: one.seen, notice_seen: one.seen };
-      const piece = await folded(bytes, state, readings, when, one.piece_bytes);
-      const outcomes = [piece, plain(bytes)].map(({ lines }) => sorted(applyStretch(state, {
-        lines, readings, reading_position: logPosition(5_000n + BigInt(bytes.length)), sampled: false,
-      })));
-      expect(piece.consumed).toBe(BigInt(bytes.length));
-      expect(outcomes[0]).toEqual(outcomes[1]);
+      const before = { users, risen: new Set(users.keys()), login_seen: one.seen, notice_seen: one.seen };
+      const [inWindows, inPieces] = [
+        await through(bytes, before, readings, (state, from) => folded(bytes, state, readings, when, one.limits, from)),
+        await through(bytes, before, readings, (_, from) => plain(bytes, one.limits, from)),
+      ];
+      expect(inWindows).toEqual(inPieces);
     }), { numRuns: 1_500 });
   });
 
@@ -93,7 +95,7 @@ describe('a window of the log', () => {
     const bytes = Buffer.from([...told, block, ...told.slice(-2), ...told.slice(-2)].join(''));
     const state = { users: new Map(), risen: new Set<NameBytes>(), login_seen: true, notice_seen: true };
     const readings = new Map(['anna', 'bea'].map((name) => [name as NameBytes, { counter: shares(9n) }]));
-    const { lines } = await folded(bytes, state, readings, 'before', 1_000);
+    const { lines } = await folded(bytes, state, readings, 'before', piece_limits, 0);
     expect(lines.map((one) => [one.kind, Number(one.position) - 5_000])).toEqual([
       ['shares', bytes.indexOf(told[7]!)], ['shares', bytes.indexOf(told[7]!)], ['block', bytes.indexOf(block)],
       ['shares', bytes.lastIndexOf(told[7]!)], ['shares', bytes.lastIndexOf(told[7]!)],
@@ -101,14 +103,49 @@ describe('a window of the log', () => {
   });
 });
 
+/** What is left when all was read and applied, and everything that was told on the way. */
+async function through(
+  bytes: Buffer, before: StretchState, readings: ReadonlyMap<NameBytes, Reading>,
+  next: (state: StretchState, from: number) => Promise<LogPiece>,
+) {
+  const users = new Map(before.users);
+  let state: StretchState = { ...before, users };
+  const told: StretchOutcome[] = [];
+  for (let from = 0; from < bytes.length;) {
+    const { lines, consumed } = await next(state, from);
+    if (consumed === 0n) throw new Error('every window goes on');
+    from += Number(consumed);
+    const outcome = applyStretch(state, {
+      lines, readings, sampled: false, reading_position: from < bytes.length ? null : logPosition(BigInt(log_start + from)),
+    });
+    for (const user of outcome.changed) users.set(user.name, user);
+    state = { ...outcome, users };
+    told.push(outcome);
+  }
+  const incidents = new Map<string, number>();
+  for (const { kind, user, detail, occurrences } of told.flatMap((outcome) => outcome.incidents)) {
+    const key = [kind, user, detail].join('/');
+    incidents.set(key, (incidents.get(key) ?? 0) + occurrences);
+  }
+  return {
+    users, risen: state.risen, login_seen: state.login_seen, notice_seen: state.notice_seen, incidents,
+    anchors: told.flatMap((outcome) => outcome.anchors),
+    // Users are independent of each other: the order in which they are told says nothing.
+    snapshots: told.flatMap((outcome) => outcome.snapshots)
+      .map((snapshot) => ({ ...snapshot, rows: [...snapshot.rows].sort((one, other) => (one.user < other.user ? -1 : 1)) })),
+  };
+}
+
 async function folded(
-  bytes: Buffer, state: StretchState, readings: ReadonlyMap<NameBytes, Reading>, when: 'before' | 'after', piece_bytes: number,
+  bytes: Buffer, state: StretchState, readings: ReadonlyMap<NameBytes, Reading>, when: 'before' | 'after',
+  limits: PieceLimits, from: number,
 ): Promise<LogPiece> {
-  const source = { log_files: inMemory(bytes), fold, clock, piece_bytes };
+  const source = { log_files: inMemory(bytes), fold, clock, limits };
   const counterOf = (user: NameBytes): Shares => state.users.get(user)?.counter ?? noShares;
   const window = {
-    cursor: { log_start: 5_000n, file_offset: 0n } as StoredCursor, part: { end: BigInt(bytes.length) } as LogPart,
-    until: BigInt(bytes.length), bytes_max: 1e9, goes_on: false, login_seen: state.login_seen, notice_seen: state.notice_seen,
+    cursor: { log_start: BigInt(log_start), file_offset: BigInt(from) } as StoredCursor, part: { end: BigInt(bytes.length) } as LogPart,
+    until: BigInt(bytes.length), bytes_max: 1e9, single: when === 'after', goes_on: when === 'before' && from > 0,
+    login_seen: state.login_seen, notice_seen: state.notice_seen,
     boundsOf: (user: NameBytes) => boundsOf(counterOf(user), when === 'before' ? readings.get(user) : null),
   };
   const piece = await readWindow(source, window);
@@ -116,9 +153,16 @@ async function folded(
   return unsound.length === 0 ? piece : readWindow(source, window, unsound);
 }
 
-function plain(bytes: Buffer): { lines: StretchLine[] } {
-  return { lines: scanLog(bytes).lines.map((one) => ({ ...one, position: logPosition(5_000n + BigInt(one.offset)) })) };
+/** One piece as replay reads it. */
+function plain(bytes: Buffer, { piece_bytes, piece_lines }: PieceLimits, from: number): Promise<LogPiece> {
+  const { lines, consumed } = scanLog(bytes.subarray(from, from + piece_bytes), { lines_max: piece_lines });
+  const position = (offset: number) => logPosition(BigInt(log_start + from + offset));
+  return Promise.resolve({
+    lines: lines.map((one): StretchLine => ({ ...one, position: position(one.offset) })), consumed: BigInt(consumed),
+  });
 }
+
+const log_start = 5_000;
 
 /** One for all: what a window leaves in it is nothing to the next. */
 const fold = createCounterFold();
@@ -133,14 +177,3 @@ const inMemory = (bytes: Buffer): LogFiles => ({
   skipLine: (_, from) => Promise.resolve(BigInt(bytes.indexOf('\n', Number(from)) + 1)),
   close: () => Promise.resolve(),
 });
-
-/** Users are independent of each other: the order in which they are told says nothing. */
-function sorted(outcome: StretchOutcome) {
-  const by = <T>(key: (one: T) => string, list: readonly T[]): T[] => [...list].sort((a, b) => (key(a) < key(b) ? -1 : 1));
-  return {
-    ...outcome,
-    changed: by(({ name }) => name, outcome.changed),
-    snapshots: outcome.snapshots.map((snapshot) => ({ ...snapshot, rows: by(({ user }) => user, snapshot.rows) })),
-    incidents: by(({ kind, user, detail }) => `${kind}/${user}/${detail}`, outcome.incidents),
-  };
-}

@@ -23,7 +23,7 @@ import { isGapRecorded, recordReading, recordStretch, type NewReading } from './
 import { readAllUsers, readUsers } from './edges/users-directory.js';
 import { advance, isFinished, leftBehind, nextStretch, type Stretch } from './log-course.js';
 import { noteTold, noteUnread, readingClock, remember } from './log-memory.js';
-import { piece_bytes, readWindow, type LogWindow } from './log-piece.js';
+import { piece_limits, readWindow, type LogWindow } from './log-piece.js';
 import { sampleWhenDue } from './sample-users.js';
 import path from 'node:path';
 
@@ -60,7 +60,7 @@ interface BoundWindow {
 export function createLogReader(context: AccountingContext): LogReader {
   const { config, clock, log_files, options, database, lease } = context;
   const users_directory = path.join(config.log_directory, 'users');
-  const source = { log_files, clock, fold: createCounterFold(), piece_bytes };
+  const source = { log_files, clock, fold: createCounterFold(), limits: piece_limits };
   /** What bounded the window that the move before committed; null when it did anything else. */
   let last_window: BoundWindow | null = null;
   let window_before: BoundWindow | null = null;
@@ -232,7 +232,8 @@ export function createLogReader(context: AccountingContext): LogReader {
     const bounds = (user: NameBytes): Bounds =>
       boundsOf(known.users.get(user)?.counter ?? noShares, readings === null ? null : readings.get(user));
     return {
-      cursor, part, until, bytes_max: options.chunk_bytes, login_seen, notice_seen, goes_on, boundsOf: bounds,
+      cursor, part, until, bytes_max: options.chunk_bytes, single: readings === null, login_seen, notice_seen, goes_on,
+      boundsOf: bounds,
     };
   }
 

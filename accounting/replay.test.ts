@@ -69,6 +69,24 @@ describe('live and replay agree', () => {
     expect((await pool.replay()).differences).toEqual([]);
   });
 
+  test('where more lines than one look takes hold one that does not rise: it is judged with the same others', async () => {
+    const lines = (from: number, count: number): string[] =>
+      Array.from({ length: count }, (_, index) => userLine('bea', from + index));
+    pool.pass('anna', 100);
+    pool.pass('bea', 5);
+    pool.say('Solved and confirmed block 7 by anna.rig');
+    const daemon = await pool.start();
+    await pool.untilIdle(daemon);
+    pool.clock.add(61_000);
+    pool.say(...lines(6, 9_700), userLine('anna', 110), userLine('anna', 400), ...lines(9_706, 600));
+    pool.say(...[120, 130, 140, 150].map((counter) => userLine('anna', counter)));
+    pool.say('Solved and confirmed block 8 by anna.rig');
+    pool.pass('anna', 500);
+    pool.pass('bea', 20_000);
+    await pool.untilIdle(daemon);
+    expect(await pool.replay()).toMatchObject({ snapshots: 2, differences: [] });
+  });
+
   test('over files that were rotated and compressed since', async () => {
     pool.pass('anna', 100);
     pool.say(solved(7));

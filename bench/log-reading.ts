@@ -8,13 +8,13 @@ import { boundsOf, createCounterFold } from '../accounting/core/counter-fold.js'
 import { noShares, type Reading } from '../accounting/core/counter-lines.js';
 import { applyStretch, type UserCount } from '../accounting/core/stretch.js';
 import { openLogFiles, type StoredCursor } from '../accounting/edges/log-files.js';
-import { piece_bytes, readWindow } from '../accounting/log-piece.js';
+import { piece_limits, readWindow } from '../accounting/log-piece.js';
 import type { PoolLog } from './pool-log.js';
 
 /** The number of blocks. @throws Error when a user's count is not what was written, if that is to be seen */
 export async function readPoolLog(log: PoolLog, checks = false): Promise<number> {
   const log_files = openLogFiles({ log_file: log.path, quiet_ms: 0, once: true, clock: systemClock });
-  const source = { log_files, fold: createCounterFold(), clock: systemClock, piece_bytes };
+  const source = { log_files, fold: createCounterFold(), clock: systemClock, limits: piece_limits };
   const readings = readingsOf(log);
   const users = new Map<NameBytes, UserCount>();
   let state = { users, risen: new Set<NameBytes>() as ReadonlySet<NameBytes>, login_seen: false, notice_seen: false };
@@ -26,7 +26,7 @@ export async function readPoolLog(log: PoolLog, checks = false): Promise<number>
       for (let file_offset = 0n; file_offset < part.end;) {
         const { login_seen, notice_seen } = state;
         const { lines, consumed } = await readWindow(source, {
-          goes_on: file_offset > 0n,
+          goes_on: file_offset > 0n, single: false,
           cursor: { log_start, file_offset } as StoredCursor, part, until: part.end,
           bytes_max: defaultOptions.chunk_bytes, login_seen, notice_seen,
           boundsOf: (user) => boundsOf(users.get(user)?.counter ?? noShares, readings.get(user)),

@@ -11,6 +11,7 @@ import type { NamedMove, PaymentsContext, RequestHandler } from './context.js';
 import { chainScan } from './edges/facts.js';
 import { watchForeignSpends } from './foreign-spends.js';
 import { createSumKeeper } from './keep-sums.js';
+import { planAnew } from './paying/plan.js';
 import { watch } from './paying/watch.js';
 import { checkNode, rememberIdentity, requireSynced } from './preflight.js';
 import { actOnRequest } from './requests.js';
@@ -51,7 +52,10 @@ export function createPaymentsDaemon(context: PaymentsContext, options: Payments
     } catch (failure) {
       undecided = failure instanceof OutsideFailure && failure.where === 'database';
       // Or the database is another one now: one that was restored is looked at as at a start.
-      if (undecided) looked_at = null;
+      if (undecided) {
+        looked_at = null;
+        planAnew(context);
+      }
       throw failure;
     }
   }

@@ -3,8 +3,8 @@
 // stretch of the log is gone through without a string or an object for each line. A user for whom that does not hold
 // is told in full: his lines are judged one by one (counter-lines.ts).
 //
-// That may turn out in the middle: a line that falls or exceeds. Then nothing of the window may be used, for his
-// earlier lines are folded already: it is gone through again, telling him in full.
+// That may turn out in the middle: a line that falls or exceeds. Then nothing since the mark may be used, for his
+// earlier lines are folded already: that piece is gone through again, telling him in full.
 import { logPosition, shares, type LogPosition, type Shares } from '../../shared/units.js';
 import { nameToBuffer, type NameBytes } from '../../shared/username.js';
 import type { Reading } from './counter-lines.js';
@@ -38,14 +38,20 @@ export interface CounterFold {
   begin(boundsOf: (user: NameBytes) => Bounds, goes_on: boolean): void;
   /** The bytes that are scanned next, up to the end of a line, and the place of the first of them in the log. */
   open(bytes: Uint8Array, position: bigint): void;
-  /** Takes the usual lines that follow one another from there on, and says where the first other line begins. */
-  takeRun(start: number): number;
+  /** Takes the usual lines that follow one another from there on, at most so many, and says where the next begins. */
+  takeRun(start: number, lines_max: number): number;
   /** Takes a line that was read otherwise; false: it is told in full. */
   take(user: NameBytes, counter: Shares, offset: number): boolean;
   /** A block line: what was folded up to it, one line a user. */
   drain(): FoldedLine[];
-  /** Who must be told in full after all, each once. When there are any, the window is void. */
+  /** From here on nothing is sure before it was looked at. */
+  mark(): void;
+  /** Lines taken since the mark. */
+  readonly taken: number;
+  /** Who must be told in full after all, each once, since the mark. When there are any, it must be gone back to. */
   readonly surprises: ReadonlySet<NameBytes>;
+  /** Everything since the mark is forgotten, surprises too. What was drained since is to be thrown away. */
+  goBack(): void;
 }
 
 const slots_max = 262_144;
@@ -88,6 +94,11 @@ export function createCounterFold(): CounterFold {
   let latest = -1;
   let colon_at = -1;
   let last_at = 0;
+  let taken = 0;
+  /** What each line since the mark overwrote. */
+  const overwritten_slots: number[] = [];
+  const overwritten_counters: number[] = [];
+  let marked = { touched, length: 0, last_at: 0 };
   const found: ScannedUser = { number: 0 };
 
   function begin(boundsOfUser: typeof bounds, goes_on: boolean): void {
@@ -109,9 +120,9 @@ export function createCounterFold(): CounterFold {
     stamp = -1;
   }
 
-  function takeRun(start: number): number {
+  function takeRun(start: number, lines_max: number): number {
     let at = start;
-    for (;;) {
+    for (const end = taken + lines_max; taken < end;) {
       const name_start = nameAt(view, limit, at, stamp);
       if (name_start < 0) return at;
       stamp = at;
@@ -121,6 +132,7 @@ export function createCounterFold(): CounterFold {
       if (line_end < 0 || line_end - at > line_bytes_max || !fold(slot, found.number, base + at)) return at;
       at = line_end;
     }
+    return at;
   }
 
   /** ckpool goes through its users in the same order each time: mostly it is the next slot. Its name ends at `colon_at`. */
@@ -137,7 +149,11 @@ export function createCounterFold(): CounterFold {
   function fold(slot: number, counter: number, position: number): boolean {
     if (table.window[slot] !== window) enter(slot);
     if (table.in_full[slot] === 1) return false;
-    if (counter < table.counter[slot]! || counter > table.highest[slot]!) surprises.add(slots.name(slot));
+    const before = table.counter[slot]!;
+    if (counter < before || counter > table.highest[slot]!) surprises.add(slots.name(slot));
+    overwritten_slots[taken] = slot;
+    overwritten_counters[taken] = before;
+    taken += 1;
     table.counter[slot] = counter;
     last_at = position;
     if (table.touched[slot] === 0) {
@@ -163,8 +179,13 @@ export function createCounterFold(): CounterFold {
     if (slot < 0) return false;
     if (counter <= exact_max) return fold(slot, Number(counter), base + offset);
     if (table.window[slot] !== window) enter(slot);
-    if (table.in_full[slot] === 0) surprises.add(user);
-    return table.in_full[slot] === 0;
+    // A number that is not exact cannot be folded.
+    if (table.in_full[slot] === 1) return false;
+    surprises.add(user);
+    taken += 1;
+    overwritten_slots[taken - 1] = slot;
+    overwritten_counters[taken - 1] = table.counter[slot]!;
+    return true;
   }
 
   function drain(): FoldedLine[] {
@@ -179,7 +200,29 @@ export function createCounterFold(): CounterFold {
     return lines;
   }
 
-  return { begin, open, takeRun, take, drain, get surprises() { return surprises; } };
+  function mark(): void {
+    taken = 0;
+    marked = { touched, length: touched.length, last_at };
+  }
+
+  function goBack(): void {
+    while (taken > 0) {
+      taken -= 1;
+      const slot = overwritten_slots[taken]!;
+      table.counter[slot] = overwritten_counters[taken]!;
+      table.touched[slot] = 0;
+    }
+    touched = marked.touched.slice(0, marked.length);
+    for (const slot of touched) table.touched[slot] = 1;
+    last_at = marked.last_at;
+    surprises = new Set();
+  }
+
+  return {
+    begin, open, takeRun, take, drain, mark, goBack,
+    get taken() { return taken; },
+    get surprises() { return surprises; },
+  };
 }
 
 const backslash = 0x5c;

@@ -46,7 +46,7 @@ const message_phrases =
   'Solved and confirmed block |Block |User |Submitting block data!|Pool:\\{|Stored local workbase';
 const messages = new RegExp(`\\[(${stamp_pattern})\\] (?=${message_phrases})`, 'g');
 
-/** Lines that were folded count once. */
+/** Of those that tell of a user, a block or a tip. */
 export const scanned_lines_max = 10_000;
 
 export interface ScanOptions {
@@ -78,6 +78,7 @@ export function scanLog(bytes: Uint8Array, options: ScanOptions = {}): LogScan {
   let login = options.login_seen ? null : firstLogin(whole);
   let notice_due = !options.notice_seen;
   let from = 0;
+  let told = 0;
 
   const noteLogin = (line_start: number): void => {
     if (login === null || login > line_start) return;
@@ -94,6 +95,7 @@ export function scanLog(bytes: Uint8Array, options: ScanOptions = {}): LogScan {
         notice_due = false;
       }
       if (fact === null || fact === 'notice') continue;
+      told += 1;
       if (fact.kind === 'shares' && fold?.take(fact.user, fact.counter, fact.offset)) continue;
       if (fact.kind === 'block') {
         if (fold) for (const line of fold.drain()) lines.push(line);
@@ -103,7 +105,7 @@ export function scanLog(bytes: Uint8Array, options: ScanOptions = {}): LogScan {
     }
   }
 
-  while (lines.length < lines_max) {
+  while (told < lines_max) {
     const user = phrases.user(from);
     const found = phrases.other(from, user, notice_due);
     if (found === whole.length) break;
@@ -111,14 +113,16 @@ export function scanLog(bytes: Uint8Array, options: ScanOptions = {}): LogScan {
     noteLogin(start);
     if (fold && found === user) {
       // No other phrase can stand in the lines that it takes.
-      from = fold.takeRun(start);
+      const taken_before = fold.taken;
+      from = fold.takeRun(start, lines_max - told);
+      told += fold.taken - taken_before;
       if (from > start) continue;
     }
     const end = whole.indexOf(newline, found);
     if (end - start <= line_bytes_max) takeLine(start, end);
     from = end + 1;
   }
-  const consumed = lines.length < lines_max ? whole.length : from;
+  const consumed = told < lines_max ? whole.length : from;
   noteLogin(consumed - 1);
   return { lines, consumed };
 }

@@ -12,6 +12,8 @@ const block_bytes = 262_144;
 /** Of content: every block costs a way to another thread and back. */
 const inflated_bytes = 1_048_576;
 const head_bytes = 65_536;
+/** As much as the log is judged in at once, and a read more. */
+const given_bytes_max = 17 * 1_048_576;
 /** What zlib says of a file that ends early or is none. */
 const torn_codes = ['Z_BUF_ERROR', 'Z_DATA_ERROR', 'ERR_STREAM_PREMATURE_CLOSE'];
 const isTorn = (error: unknown): boolean => torn_codes.includes(codeOf(error));
@@ -85,6 +87,9 @@ export function openGzip(handle: FileHandle): GzipReader {
   let position = 0n;
   /** Content from `position` on that was taken from the stream and not yet given away. */
   let held: Buffer[] = [];
+  /** What was given last, up to `position`: a piece may be asked for twice. */
+  let given: Buffer[] = [];
+  let given_bytes = 0;
 
   async function take(): Promise<Buffer | null> {
     const buffer = held.shift();
@@ -97,10 +102,28 @@ export function openGzip(handle: FileHandle): GzipReader {
     await stream?.return(undefined);
     stream = null;
     held = [];
+    given = [];
+    given_bytes = 0;
     position = 0n;
   }
 
+  function remember(lines: Buffer): void {
+    given.push(lines);
+    given_bytes += lines.length;
+    while (given_bytes > given_bytes_max) given_bytes -= given.shift()!.length;
+  }
+
+  function takeBack(from: bigint): void {
+    while (position > from && given.length > 0) {
+      const last = given.pop()!;
+      given_bytes -= last.length;
+      held.unshift(last);
+      position -= BigInt(last.length);
+    }
+  }
+
   async function seek(from: bigint): Promise<void> {
+    if (stream !== null) takeBack(from);
     if (stream === null || position > from) await close();
     stream ??= inflate(handle);
     while (position < from) {
@@ -127,9 +150,10 @@ export function openGzip(handle: FileHandle): GzipReader {
     const all = Buffer.concat(chunks);
     const lines = wholeLines(all);
     // A line without its end stays held: it is either asked for again or stepped over.
-    const given = lines.includes(newline) ? lines.length : 0;
-    if (given < all.length) held.unshift(all.subarray(given));
-    position += BigInt(given);
+    const length = lines.includes(newline) ? lines.length : 0;
+    if (length < all.length) held.unshift(all.subarray(length));
+    position += BigInt(length);
+    remember(all.subarray(0, length));
     return lines;
   }
 

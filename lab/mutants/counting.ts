@@ -46,8 +46,8 @@ export const counting: readonly Mutant[] = [
     name: 'folded-line-above-the-file',
     harm: 'Of many lines about one user that were read at once, one that exceeds his file is believed.',
     file: 'accounting/core/counter-fold.ts',
-    find: ' || counter > table.highest[slot]!) surprises',
-    replacement: ') surprises',
+    find: ' || counter > table.highest[slot]!) surprises.add(slots',
+    replacement: ') surprises.add(slots',
     catchers: [tests('accounting/log-piece.test.ts')],
   },
   {
@@ -62,8 +62,8 @@ export const counting: readonly Mutant[] = [
     name: 'surprise-kept-folded',
     harm: 'A forged line that a later true one contradicts keeps the place of the true ones.',
     file: 'accounting/log-piece.ts',
-    find: 'if (source.fold.surprises.size === 0) return piece;',
-    replacement: 'if (source.fold.surprises.size >= 0) return piece;',
+    find: 'if (fold.surprises.size > 0) {',
+    replacement: 'if (fold.surprises.size < 0) {',
     catchers: [tests('accounting/log-piece.test.ts')],
   },
   {
