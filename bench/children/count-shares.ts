@@ -3,6 +3,7 @@
 // counted and how much memory it has; where the collector may be called (node --expose-gc) it is called
 // first, so that only what is really held is left. Ends when all is read, or with its parent.
 import { join } from 'node:path';
+import { loadBitcoinCore } from '../../shared/packages.js';
 import { openAccounting } from '../../lab/accounting.js';
 import { committedTo, countedWork, createSharePool, openMigrated } from '../share-pool.js';
 
@@ -23,6 +24,8 @@ if (directory === undefined || !process.send) throw new Error('started by rows/s
 const leave = (): void => process.exit(1);
 process.on('disconnect', leave);
 
+// What the daemon loads when it first asks the node is no growth of what it counts.
+loadBitcoinCore();
 const pool = await createSharePool(directory);
 const database = await openMigrated({ engine: 'sqlite', file: join(directory, `${process.pid}.sqlite`) });
 const accounting = await openAccounting(pool.place(database));
