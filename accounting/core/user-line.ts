@@ -1,7 +1,7 @@
 // Reads a `User` line of ckpool.log straight from its bytes, where it is as ckpool writes nearly all of them: its
 // stamp, a name of letters and digits (every address is one), its keys in its order. Anything else is "unusual",
 // never a guess, and is left to log-line.ts. What is read here is what log-line.ts says of the same bytes; a property
-// in log-line.test.ts holds the two together.
+// in log-piece.test.ts and a fuzz target hold the two together.
 //
 // With 100,000 users these lines are 20 MB a minute: there is one pass, and no string and no object for each line.
 import { fixedText, readInteger, skipInteger, skipReal, skipText } from './line-text.js';

@@ -1,5 +1,6 @@
 // The log: lines, stamps, where logins begin. Real lines, damaged, in whatever pieces they are read.
 import fc from 'fast-check';
+import { createCounterFold } from '../../../accounting/core/counter-fold.js';
 import { isUserName, scanLog, type LogLine } from '../../../accounting/core/log-line.js';
 import { firstLogin } from '../../../accounting/core/log-login.js';
 import { firstStamp, newline, stampAt, stampMs, stamp_pattern } from '../../../accounting/core/log-stamp.js';
@@ -18,6 +19,8 @@ export const logTargets = ({ log_lines }: Corpus): readonly Target[] => [
     damagedLines(log_lines, 6), checkScan),
   target('log-pieces', 'Wherever a log is cut into pieces, its lines are the same.',
     fc.tuple(damagedLines(log_lines, 8), fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 4 })), checkPieces),
+  target('log-folded', 'Lines about users that are folded say together what they say one by one.',
+    damagedLines(log_lines, 6), checkFolded),
   target('log-login', 'The first line that may carry a name is found, the earlier for more bytes never.',
     fc.tuple(damagedLines(log_lines, 6), fc.nat(5)), checkLogin),
   target('log-stamp', 'A stamp is one that stands in the bytes, or there is none.', damaged(log_lines), checkStamp),
@@ -74,6 +77,35 @@ function checkPieces([bytes, sizes]: [Buffer, number[]]): void {
     const first = (lines: readonly LogLine[]) => lines.find((line) => line.kind === kind)?.offset;
     mustEqual(first(pieces), first(whole), `the first ${kind}`);
   }
+}
+
+/** One for all inputs: its tables are large, and no input leaves anything to the next. */
+const fold = createCounterFold();
+
+function checkFolded(bytes: Buffer): void {
+  fold.begin(() => ({ counter: 0, highest: Number.MAX_SAFE_INTEGER }), false);
+  fold.mark();
+  fold.open(bytes, 0n);
+  const { lines, consumed } = withinTime(scan_limit_ms, () => scanLog(bytes, { fold }));
+  const folded = [...lines, ...fold.drain()];
+  const by_the_book = scanLog(bytes);
+  mustEqual(consumed, by_the_book.consumed, 'as many bytes are consumed');
+  // Whose counter falls is told in full, by another look.
+  if (fold.surprises.size > 0) return;
+  mustEqual(countersByBlock(folded), countersByBlock(by_the_book.lines), 'the counters before each block');
+  mustEqual(withoutUsers(folded), withoutUsers(by_the_book.lines), 'the other lines');
+}
+
+const withoutUsers = (lines: readonly LogLine[]): LogLine[] => lines.filter(({ kind }) => kind !== 'shares');
+
+/** The last counter of each user between two block lines. */
+function countersByBlock(lines: readonly LogLine[]): string[][] {
+  const blocks = [new Map<string, bigint>()];
+  for (const line of lines) {
+    if (line.kind === 'shares') blocks.at(-1)!.set(line.user, line.counter);
+    if (line.kind === 'block') blocks.push(new Map());
+  }
+  return blocks.map((counters) => [...counters].map(([user, counter]) => `${user} ${counter}`).sort());
 }
 
 function checkLogin([bytes, lines]: [Buffer, number]): void {
