@@ -12,6 +12,7 @@ import {
   type DaemonLease,
   type LeaseTable,
 } from './database/lease.js';
+import { loadBitcoinCore } from './packages.js';
 
 /** How long --once waits for node and database. */
 const outside_wait_ms = 30_000;
@@ -52,6 +53,9 @@ export async function openDatabase(
 export async function runLeased(
   database: Database, table: LeaseTable, ports: StartPorts, make: (lease: DaemonLease) => Daemon,
 ): Promise<void> {
+  // A daemon has all its packages before it begins: without a file handle left none could be loaded (fault 38), and
+  // later another version may stand there.
+  loadBitcoinCore();
   const lease = createLease(database, table, `${hostname()} ${process.pid} run`);
   if (!(await takeLease(lease, { ...ports, wait_ms: lease_wait_ms }))) return;
   try {
